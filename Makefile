@@ -1,0 +1,47 @@
+# Everything a new clone needs; each target sets up what it uses.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench-core bench-repeat clean
+
+help:  ## show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.demo: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "zeta_context needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "zeta_context needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,test,dev]'
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo  ## replay a recorded editing session with a real language server
+	@$(BIN)/zeta-context demo $(DEMO_ARGS)
+
+test: $(VENV)/.dev  ## run every test (ARGS="-k name" to choose)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev  ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## format and fix
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench-core: $(VENV)/.dev  ## cost of a keystroke, a repeat prediction, an import
+	@$(BIN)/python -m tests.bench.core
+
+bench-repeat: $(VENV)/.dev  ## precision and recall of the repeat proposer: REPO=PATH [EXT=py]
+	@$(BIN)/python -m tests.bench.repeat $(if $(REPO),--repo "$(REPO)") $(if $(EXT),--ext $(EXT))
+
+clean:  ## remove what make created
+	rm -rf $(VENV) dist build out

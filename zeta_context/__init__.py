@@ -1,0 +1,38 @@
+"""Next-edit prediction for every editor.
+
+The public names, resolved on first use: importing the package loads none of its heavy parts.
+"""
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from zeta_context.errors import ZetaError
+    from zeta_context.text.edit import TextEdit
+    from zeta_context.text.point import Point, Span
+
+_HOMES = {
+    "Point": "zeta_context.text.point",
+    "Span": "zeta_context.text.point",
+    "TextEdit": "zeta_context.text.edit",
+    "ZetaError": "zeta_context.errors",
+}
+
+__all__ = ["Point", "Span", "TextEdit", "ZetaError", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    from importlib import import_module
+
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

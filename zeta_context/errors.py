@@ -1,0 +1,116 @@
+"""Every exception this library raises on purpose, in one tree.
+
+    ZetaError
+    ├── TextError            an offset, span or position that the text does not have
+    │   ├── OutOfRange
+    │   └── PatchError       a diff that cannot be parsed or does not apply
+    ├── DocumentError        a document in a state that the call does not fit
+    │   ├── NotOpen
+    │   ├── VersionGap
+    │   ├── StaleSnapshot
+    │   └── Unreadable       gone, binary, or in an encoding that cannot be told
+    ├── TraceError           a recorded session that cannot be read or written
+    ├── RepositoryError      git state that cannot be read
+    ├── LspError             a language server that cannot be used
+    │   ├── FramingError     bytes that are no base-protocol message
+    │   ├── ServerGone       it could not start, died, or closed its stream
+    │   ├── RequestTimeout
+    │   └── ResponseError    it answered with an error object
+    ├── PromptError          a prompt that cannot be made or an output that cannot be read
+    │   ├── SpecialTokens    the text holds a marker of the prompt format
+    │   ├── OverBudget
+    │   └── OutputError      the model's output is not in the format
+    └── SettingsError        a setting with a value that cannot be used
+
+What is expected to happen (no prediction, a late answer, a missing consent) is a value, never one
+of these: see `zeta_context.predict.prediction.Discarded`. Messages say what happened, with which
+value, and what to do; they never hold buffer text.
+"""
+
+
+class ZetaError(Exception):
+    """The root: catch it to catch everything that this library raises on purpose."""
+
+
+class TextError(ZetaError):
+    """An offset, span or position that the text does not have."""
+
+
+class OutOfRange(TextError):
+    """An offset or row outside the text."""
+
+
+class PatchError(TextError):
+    """A diff that cannot be parsed, or that does not apply to the text it was given."""
+
+
+class DocumentError(ZetaError):
+    """A document in a state that the call does not fit."""
+
+
+class NotOpen(DocumentError):
+    """The document was never opened, or was closed."""
+
+
+class VersionGap(DocumentError):
+    """An edit carries a version that does not follow the one we hold: resend the whole text."""
+
+
+class StaleSnapshot(DocumentError):
+    """Edits made against a text that has changed since."""
+
+
+class Unreadable(DocumentError):
+    """A file that is gone, binary, or in an encoding that cannot be told."""
+
+
+class TraceError(ZetaError):
+    """A recorded session that cannot be read or written."""
+
+
+class RepositoryError(ZetaError):
+    """Git state that cannot be read."""
+
+
+class LspError(ZetaError):
+    """A language server that cannot be used."""
+
+
+class FramingError(LspError):
+    """Bytes that are no base-protocol message."""
+
+
+class ServerGone(LspError):
+    """The server could not be started, died, or closed its stream."""
+
+
+class RequestTimeout(LspError):
+    """The server did not answer in time; the request was cancelled."""
+
+
+class ResponseError(LspError):
+    """The server answered with an error object; `code` is its number."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(f"language server error {code}: {message}")
+        self.code = code
+
+
+class PromptError(ZetaError):
+    """A prompt that cannot be made, or a model output that cannot be read."""
+
+
+class SpecialTokens(PromptError):
+    """The text holds a marker of the prompt format, so the model could not tell them apart."""
+
+
+class OverBudget(PromptError):
+    """The part that may not be cut does not fit the token budget."""
+
+
+class OutputError(PromptError):
+    """The model's output is not in the format it was asked for."""
+
+
+class SettingsError(ZetaError):
+    """A setting with a value that cannot be used."""

@@ -1,0 +1,1 @@
+"""What the user just did: events, their history, recorded sessions."""

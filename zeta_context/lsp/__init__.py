@@ -1,0 +1,1 @@
+"""Being a language server peer: framing, requests, client; no policy."""

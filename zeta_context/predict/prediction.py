@@ -1,0 +1,68 @@
+"""What a prediction is, what became of it, and why there is none.
+
+Knows nothing of how predictions are made or shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from zeta_context.text.edit import TextEdit
+
+RejectReason = Literal[
+    "canceled",
+    "empty",
+    "interpolated_empty",
+    "interpolate_failed",
+    "patch_apply_failed",
+    "replaced",
+    "current_preferred",
+    "discarded",
+    "rejected",
+]
+"""What became of a prediction that was not accepted, in the reference client's words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """An edit prediction for one document.
+
+    `edits` replace spans of the text that document had at `version`: sorted, disjoint, all
+    against that one text. `cursor` is where the cursor would go, an offset in the resulting text.
+    `why` is one sentence for people; `confidence` is in 0..1 where the proposer has one.
+    """
+
+    id: str
+    project: str
+    path: str
+    version: int
+    edits: tuple[TextEdit, ...]
+    proposer: str
+    why: str
+    cursor: int | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discarded:
+    """No prediction, and the machine-readable `reason`; `detail` is for people.
+
+    Falsy, so that `if prediction:` reads as it should.
+    """
+
+    reason: str
+    detail: str = ""
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a prediction: accepted, or rejected with a reason."""
+
+    prediction_id: str
+    accepted: bool
+    was_shown: bool
+    reason: RejectReason | None = None

@@ -1,0 +1,1 @@
+"""What can propose a next edit; each looks at the same view."""

@@ -1,0 +1,51 @@
+"""What a proposer may look at: the open documents, the recent events, the prompt input.
+
+Immutable, so that a proposer can run in another thread while the user types on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from zeta_context.events.event import Event
+from zeta_context.predict.prediction import Discarded, Prediction
+
+if TYPE_CHECKING:
+    from zeta_context.prompt.input import PromptInput
+    from zeta_context.text.snapshot import TextSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """An open document at one version; `path` is POSIX, below the project's root."""
+
+    project: str
+    path: str
+    language: str
+    version: int
+    snapshot: TextSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The state that a prediction is made from.
+
+    `document` holds the cursor, at offset `cursor` (code points). `others` are the other open
+    documents, the most recently edited first. `events` is the edit history, oldest first.
+    """
+
+    document: Document
+    cursor: int
+    events: tuple[Event, ...] = ()
+    others: tuple[Document, ...] = ()
+    prompt_input: PromptInput | None = None
+
+
+class Proposer(Protocol):
+    """Proposes the next edit. Synchronous and pure: called off the keystroke path."""
+
+    @property
+    def name(self) -> str: ...
+
+    def propose(self, view: View) -> Prediction | Discarded: ...

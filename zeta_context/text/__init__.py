@@ -1,0 +1,1 @@
+"""Pure text algebra: positions, immutable snapshots, diffs, patches and edits."""
