@@ -31,9 +31,9 @@ class PendingAcceptance:
         return not self._remaining
 
     def matches(self, edits: tuple[TextEdit, ...]) -> bool:
-        """Whether `edits`, reported as one change against today's text, are edits of the prediction.
+        """Whether `edits`, one change against today's text, belong to the prediction.
 
-        True takes them off the list; False changes nothing, and the prediction is then out of date.
+        True takes them off the list; False changes nothing: the prediction is then out of date.
         """
         if not edits or any(edit not in self._remaining for edit in edits):
             return False
