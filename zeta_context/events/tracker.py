@@ -1,0 +1,349 @@
+"""The open documents of a session, kept in step with what an editor sends.
+
+Turns edits of any editor into snapshots and into the edit history of their project. Knows nothing
+of files on disk, of projects' roots or of predictions. Synchronous and light: an edit costs
+microseconds and never waits; a call that fails changes nothing. One thread calls it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+
+from zeta_context.counts import Counts
+from zeta_context.errors import NotOpen, OutOfRange
+from zeta_context.events.change import Change
+from zeta_context.events.content_change import ContentChange, locate_change
+from zeta_context.events.document import DocumentState, OpenDocument
+from zeta_context.events.event import Cause
+from zeta_context.events.history import GROUPING_ROWS, EditHistory, LastEdit
+from zeta_context.events.language import language_of
+from zeta_context.events.reduce import (
+    enclose_in_order,
+    is_spacing_only,
+    is_uniform,
+    join_near,
+    reduce_edit,
+    reduce_replacement,
+)
+from zeta_context.text.edit import TextEdit
+from zeta_context.text.point import Encoding, Span
+from zeta_context.text.snapshot import TextSnapshot
+
+MAX_PLACES = 3
+"""A change at more places than this at once is a bulk change, of which one place is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Origin:
+    """Who made a change, when and how."""
+
+    at: float
+    predicted: bool = False
+    cause: Cause | None = None
+    is_local: bool = True
+    cursor: int | None = None
+
+
+class Tracker:
+    """Open documents over one or more projects, with one edit history a project."""
+
+    def __init__(
+        self, *, counts: Counts | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._counts = counts if counts is not None else Counts()
+        self._clock = clock
+        self._documents: dict[tuple[str, str], DocumentState] = {}
+        self._histories: dict[str, EditHistory] = {}
+
+    def history(self, project: str) -> EditHistory:
+        """The edit history of a project."""
+        history = self._histories.get(project)
+        if history is None:
+            history = self._histories[project] = EditHistory(project, counts=self._counts)
+        return history
+
+    def last_edit(self, project: str) -> LastEdit | None:
+        """Where and when the user changed something last in a project."""
+        return self.history(project).last_edit
+
+    def document(self, project: str, path: str) -> OpenDocument:
+        """An open document as it stands; NotOpen if there is none."""
+        return self._find(project, path).view()
+
+    def documents(self, project: str | None = None) -> tuple[OpenDocument, ...]:
+        """The open documents, of one project if told so, the most recently edited first."""
+        return tuple(
+            state.view()
+            for state in reversed(self._documents.values())
+            if project is None or state.project == project
+        )
+
+    def open(
+        self, project: str, path: str, text: str, language: str = "", version: int | None = None
+    ) -> OpenDocument:
+        """Take in an opened document; opened once more, it takes the text as by a reload."""
+        snapshot = TextSnapshot(text)
+        held = self._documents.pop((project, path), None)
+        if held is not None:
+            edit = TextEdit(Span(0, len(held.snapshot)), text)
+            self._pass_over(held, enclose_in_order(held.snapshot, (edit,)))
+        state = DocumentState(project, path, language_of(path, language), version or 0, snapshot)
+        self._documents[project, path] = state
+        return state.view()
+
+    def close(self, project: str, path: str) -> None:
+        """Take in that a document was closed; its events stay."""
+        self._find(project, path)
+        del self._documents[project, path]
+        self.history(project).close(path)
+
+    def save(self, project: str, path: str) -> OpenDocument:
+        """Take in that a document was saved as it stands."""
+        state = self._find(project, path)
+        state.saved = state.snapshot
+        state.expected = None
+        state.touch()
+        return state.view()
+
+    def rename(
+        self, project: str, old_path: str, path: str, *, at: float | None = None
+    ) -> OpenDocument:
+        """Take in that a document got another path; one open at that path is closed."""
+        state = self._find(project, old_path)
+        if path == old_path:
+            return state.view()
+        if (project, path) in self._documents:
+            self.close(project, path)
+        del self._documents[project, old_path]
+        if state.language == language_of(old_path):
+            state.language = language_of(path)
+        state.path = path
+        state.touch()
+        self._documents[project, path] = state
+        self.history(project).rename(old_path, path, at=self._clock() if at is None else at)
+        return state.view()
+
+    def edit(
+        self,
+        project: str,
+        path: str,
+        span: Span,
+        new_text: str,
+        *,
+        at: float | None = None,
+        version: int | None = None,
+        base_version: int | None = None,
+        predicted: bool = False,
+        cause: Cause | None = None,
+        is_local: bool = True,
+        cursor: int | None = None,
+    ) -> OpenDocument:
+        """Replace `span` (code points) of a document by `new_text`.
+
+        `predicted` marks an accepted prediction, `cause` what the editor says of an undo or redo.
+        An edit of somebody else (`is_local` False) counts as one here only near `cursor`, an
+        offset in the resulting text, which is given for the active document alone.
+
+        Raises NotOpen, OutOfRange, or VersionGap and StaleSnapshot when the versions do not fit.
+        """
+        return self.edit_many(
+            project,
+            path,
+            (TextEdit(span, new_text),),
+            at=at,
+            version=version,
+            base_version=base_version,
+            predicted=predicted,
+            cause=cause,
+            is_local=is_local,
+            cursor=cursor,
+        )
+
+    def edit_many(
+        self,
+        project: str,
+        path: str,
+        edits: Sequence[TextEdit],
+        *,
+        at: float | None = None,
+        version: int | None = None,
+        base_version: int | None = None,
+        predicted: bool = False,
+        cause: Cause | None = None,
+        is_local: bool = True,
+        cursor: int | None = None,
+    ) -> OpenDocument:
+        """Make several disjoint edits of the same text at once; otherwise like `edit`."""
+        state = self._find(project, path)
+        before = state.snapshot
+        ordered = sorted(edits, key=lambda edit: edit.span)
+        for upper, lower in pairwise(ordered):
+            if lower.span.start < upper.span.end:
+                raise OutOfRange(
+                    f"edits overlap: {tuple(upper.span)} and {tuple(lower.span)} of one text"
+                )
+        reduced = [reduce_edit(before.slice(edit.span), edit) for edit in ordered]
+        version = state.next_version(version, base_version)
+        steps = enclose_in_order(before, reduced)
+        origin = _Origin(
+            at=self._clock() if at is None else at,
+            predicted=predicted,
+            cause=cause,
+            is_local=is_local,
+            cursor=cursor,
+        )
+        self._take(state, steps, version, origin)
+        return state.view()
+
+    def replace(
+        self,
+        project: str,
+        path: str,
+        text: str,
+        *,
+        at: float | None = None,
+        version: int | None = None,
+        is_reload: bool = False,
+    ) -> OpenDocument:
+        """Take the whole text from an editor that sends it with every change, or after a gap.
+
+        What differs from the text we hold is taken as an edit, unless `is_reload` or unless edits
+        were missed, so that nobody can tell typing from the rest.
+        """
+        changes = (ContentChange(text=text),)
+        return self.apply_changes(
+            project, path, changes, version=version, at=at, is_reload=is_reload
+        )
+
+    def apply_changes(
+        self,
+        project: str,
+        path: str,
+        changes: Sequence[ContentChange],
+        *,
+        encoding: Encoding = "utf-16",
+        version: int | None = None,
+        base_version: int | None = None,
+        at: float | None = None,
+        predicted: bool = False,
+        cause: Cause | None = None,
+        is_reload: bool = False,
+    ) -> OpenDocument:
+        """Take the `contentChanges` of a `didChange`, each against the text the last one left.
+
+        No changes at all, as VS Code sends when a document becomes dirty, change nothing. A range
+        that the text does not have shows that edits were missed: OutOfRange, and nothing more is
+        taken until the whole text comes.
+        """
+        state = self._find(project, path)
+        if not changes:
+            if version is not None and version > state.version and not state.needs_resync:
+                state.version = version
+                state.touch()
+            return state.view()
+        is_resync = state.needs_resync and changes[0].start is None
+        if changes[0].start is None:
+            version = state.take_whole(version)
+        else:
+            version = state.next_version(version, base_version)
+        steps: list[Change] = []
+        snapshot = state.snapshot
+        for content_change in changes:
+            try:
+                span = locate_change(snapshot, content_change, encoding)
+            except OutOfRange:
+                state.mark_out_of_step()
+                raise
+            edits = reduce_replacement(snapshot, TextEdit(span, content_change.text))
+            steps += enclose_in_order(snapshot, edits)
+            snapshot = steps[-1].new if steps else snapshot
+        if is_resync or is_reload:
+            self._pass_over(state, steps)
+            self._advance(state, steps, version)
+        else:
+            at = self._clock() if at is None else at
+            self._take(state, steps, version, _Origin(at=at, predicted=predicted, cause=cause))
+        return state.view()
+
+    def expect_reload(self, project: str, path: str, text: str) -> None:
+        """Say what a file holds on disk now, so that the reload of it is not taken for typing."""
+        state = self._documents.get((project, path))
+        if state is not None:
+            state.expected = text
+
+    def _find(self, project: str, path: str) -> DocumentState:
+        state = self._documents.get((project, path))
+        if state is None:
+            raise NotOpen(f"{path} is not open in {project}")
+        return state
+
+    def _take(
+        self, state: DocumentState, steps: Sequence[Change], version: int, origin: _Origin
+    ) -> None:
+        """Enter changes that follow one another into the history and into the document."""
+        made = [step for step in steps if not step.new.is_same(step.old)]
+        if made and _leads_to(made[-1].new, state.expected):
+            self._pass_over(state, made)
+            state.saved = made[-1].new
+            state.expected = None
+        elif made and origin.is_local:
+            self._record(state, made, origin)
+        elif made:
+            history = self.history(state.project)
+            for change in join_near(made, GROUPING_ROWS):
+                history.record_remote(state.path, change, at=origin.at, cursor=origin.cursor)
+        self._advance(state, made, version)
+
+    def _record(self, state: DocumentState, made: Sequence[Change], origin: _Origin) -> None:
+        """Enter the user's changes into the history, less what a formatter or bulk change did."""
+        history = self.history(state.project)
+        places = join_near(made, GROUPING_ROWS)
+        first, last = 0, len(places)
+        if last > MAX_PLACES and not origin.predicted:
+            first = (
+                _find_nearest(places, history.last_edit, state.path) if is_uniform(made) else last
+            )
+            last = min(first + 1, last)
+        if first > 0:
+            history.pass_over(state.path, _join(places[:first]), reason="history_bulk")
+        for change in places[first:last]:
+            if len(places) > 1 and not origin.predicted and is_spacing_only(change):
+                history.pass_over(state.path, change, reason="history_format")
+                continue
+            history.record(
+                state.path, change, at=origin.at, predicted=origin.predicted, cause=origin.cause
+            )
+        if last < len(places):
+            history.pass_over(state.path, _join(places[last:]), reason="history_bulk")
+
+    def _pass_over(self, state: DocumentState, steps: Sequence[Change]) -> None:
+        if steps:
+            self.history(state.project).pass_over(state.path, _join(steps))
+
+    def _advance(self, state: DocumentState, steps: Sequence[Change], version: int) -> None:
+        state.version = version
+        if steps:
+            state.snapshot = steps[-1].new
+            key = (state.project, state.path)
+            self._documents[key] = self._documents.pop(key)
+        state.touch()
+
+
+def _leads_to(snapshot: TextSnapshot, text: str | None) -> bool:
+    return text is not None and len(snapshot) == len(text) and snapshot.text == text
+
+
+def _join(changes: Sequence[Change]) -> Change:
+    return reduce(Change.followed_by, changes)
+
+
+def _find_nearest(changes: Sequence[Change], last_edit: LastEdit | None, path: str) -> int:
+    """Which of the changes lies nearest to where the user was, the first if that is elsewhere."""
+    if last_edit is None or last_edit.path != path:
+        return 0
+    place = last_edit.span.start
+    return min(range(len(changes)), key=lambda at: abs(changes[at].old_span.start - place))
