@@ -186,6 +186,11 @@ def outline(tree: SyntaxTree) -> tuple[OutlineItem, ...]:
     return _outline(tree, Span(0, len(tree.snapshot)))
 
 
+def items_in(tree: SyntaxTree, span: Span) -> tuple[OutlineItem, ...]:
+    """The outline items that overlap `span`, those that hold all of it included."""
+    return _outline(tree, span)
+
+
 def enclosing_items(tree: SyntaxTree, offset: int) -> tuple[OutlineItem, ...]:
     """The outline items that hold `offset` or end at it, outermost first."""
     around = Span(max(0, offset - 1), min(len(tree.snapshot), offset + 1))

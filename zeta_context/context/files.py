@@ -1,0 +1,167 @@
+"""The files that definitions are found in: their text and syntax, read once and kept.
+
+Knows nothing of language servers. An open document's text comes before the one on disk. Reading
+and parsing run in a thread, one at a time, so that nobody who waits with a deadline overruns it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zeta_context.context import syntax
+from zeta_context.context.grammars import language_of
+from zeta_context.context.syntax import OutlineItem, SyntaxTree
+from zeta_context.text.snapshot import TextSnapshot
+
+MAX_FILE_BYTES = 1024 * 1024
+MAX_FILES = 96
+CHECK_AGAIN_S = 1.0
+"""How long a file on disk is taken as unchanged without looking."""
+
+Stamp = tuple[int, int, int]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class SourceFile:
+    """A file's text and tree at one moment; `tree` is None for plain text.
+
+    `excerpts` remembers what was worked out from this text alone, by place.
+    """
+
+    path: Path
+    language: str
+    snapshot: TextSnapshot
+    tree: SyntaxTree | None
+    stamp: Stamp | None = None
+    excerpts: dict[tuple[int, int], tuple[tuple[int, int], ...]] = field(default_factory=dict)
+
+    @property
+    def last_row(self) -> int:
+        """The last row, which decides whether an ellipsis is due after an excerpt."""
+        return self.snapshot.row_count - 1
+
+    def enclosing(self, offset: int) -> tuple[OutlineItem, ...]:
+        """The outline items around an offset, outermost first."""
+        return syntax.enclosing_items(self.tree, offset) if self.tree is not None else ()
+
+    def children(self, parent: OutlineItem) -> list[OutlineItem]:
+        """The outline items directly inside of another."""
+        if self.tree is None:
+            return []
+        start, end = parent.span
+        return [
+            item
+            for item in syntax.items_in(self.tree, parent.span)
+            if item.depth == parent.depth + 1 and start <= item.span.start and item.span.end <= end
+        ]
+
+
+class SourceFiles:
+    """The newest state of files by path; memory is bounded by count and size.
+
+    `open_snapshot` gives the text of a document that an editor holds, or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_snapshot: Callable[[Path], TextSnapshot | None] = lambda path: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open_snapshot = open_snapshot
+        self._clock = clock
+        self._files: OrderedDict[Path, SourceFile | None] = OrderedDict()
+        self._checked: dict[Path, float] = {}
+        self._one_at_a_time = asyncio.Lock()
+
+    def ready(self, path: Path) -> SourceFile | None:
+        """The file as it was last read, at no cost; None when it was not or cannot be."""
+        return self._files.get(path)
+
+    def is_current(self, path: Path) -> bool:
+        """Whether `ready` gives what the file holds now, as far as is known."""
+        if path not in self._files:
+            return False
+        file = self._files[path]
+        snapshot = self._open_snapshot(path)
+        if snapshot is not None:
+            return file is not None and file.snapshot.is_same(snapshot)
+        now = self._clock()
+        if now - self._checked.get(path, -CHECK_AGAIN_S) < CHECK_AGAIN_S:
+            return True
+        self._checked[path] = now
+        return (file.stamp if file is not None else None) == _stamp(path)
+
+    def put(self, file: SourceFile) -> None:
+        """Take in a file that somebody else has parsed: the document under the cursor."""
+        self._files[file.path] = file
+        self._files.move_to_end(file.path)
+
+    async def get(self, path: Path) -> SourceFile | None:
+        """The file as it is now; None for what is gone, too large, binary or no plain file."""
+        if self.is_current(path):
+            return self._files[path]
+        async with self._one_at_a_time:
+            if self.is_current(path):
+                return self._files[path]
+            snapshot = self._open_snapshot(path)
+            file = await asyncio.to_thread(_load, path, snapshot)
+            self._files[path] = file
+            self._files.move_to_end(path)
+            self._checked[path] = self._clock()
+            while len(self._files) > MAX_FILES:
+                gone, _ = self._files.popitem(last=False)
+                self._checked.pop(gone, None)
+            return file
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _load(path: Path, snapshot: TextSnapshot | None) -> SourceFile | None:
+    stamp: Stamp | None = None
+    if snapshot is None:
+        stamp = _stamp(path)
+        text = _read(path) if stamp is not None else None
+        if text is None:
+            return None
+        snapshot = TextSnapshot(text)
+    language = language_of(path.name)
+    tree = syntax.parse(language, snapshot, path=path.name) if language else None
+    return SourceFile(
+        path=path,
+        language=language,
+        snapshot=snapshot,
+        tree=tree,
+        stamp=stamp,
+    )
+
+
+def _read(path: Path) -> str | None:
+    try:
+        # Not blocking: what was a file a moment ago may be a pipe now.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with open(descriptor, "rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
+    except OSError:
+        return None
+    if len(data) > MAX_FILE_BYTES or b"\0" in data:
+        return None
+    try:
+        return data.decode("utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8")
+    except UnicodeDecodeError:
+        return None
