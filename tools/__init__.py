@@ -1,0 +1,1 @@
+"""What makes the fixtures; no part of the installed package."""
