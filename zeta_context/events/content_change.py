@@ -71,6 +71,6 @@ def locate_change(snapshot: TextSnapshot, change: ContentChange, encoding: Encod
 
 
 def _find_offset(snapshot: TextSnapshot, position: Point, encoding: Encoding) -> int:
-    if position.row == snapshot.row_count:
-        return len(snapshot)
+    if position.row > snapshot.row_count:
+        raise OutOfRange(f"row {position.row} of a text with {snapshot.row_count} rows")
     return snapshot.offset_of_position(position.row, position.column, encoding)

@@ -6,6 +6,7 @@ Knows nothing of the other entries; the diff is made when the event is first ask
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from zeta_context.events.change import Change
 from zeta_context.events.event import Cause, Event
@@ -86,6 +87,21 @@ class HistoryEntry:
             cause=self.cause if self.cause == later.cause else "edit",
         )
 
+    def ending_with(self, snapshot: TextSnapshot) -> HistoryEntry:
+        """The same entry, known to end with another snapshot of the same text."""
+        if self.change is None:
+            return self
+        copy = HistoryEntry(
+            project=self.project,
+            path=self.path,
+            at=self.at,
+            change=replace(self.change, new=snapshot),
+            predicted=self.predicted,
+            cause=self.cause,
+        )
+        copy._event, copy._is_told = self._event, self._is_told
+        return copy
+
     def detach(self) -> None:
         """Let go of the whole texts; what the diff shows is kept."""
         if self.change is not None and not self._is_told:
@@ -155,8 +171,8 @@ def _render(change: Change) -> str:
     # The region renderer is not there yet: rows by way of the standard library.
     import difflib
 
-    old = [change.old.row(row) for row in range(change.old.row_count)]
-    new = [change.new.row(row) for row in range(change.new.row_count)]
+    old = [change.old.row(row) for row in range(change.old.row_count) if change.old.row(row)]
+    new = [change.new.row(row) for row in range(change.new.row_count) if change.new.row(row)]
     lines = list(difflib.unified_diff(old, new, n=CONTEXT_ROWS))[2:]
     return "".join(
         line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines

@@ -272,19 +272,25 @@ def collapse(entries: tuple[HistoryEntry, ...]) -> tuple[tuple[HistoryEntry, ...
         return entries, 0
     chain = [len(entries) - 1]
     whole = entries[-1]
-    while True:
-        if whole.is_empty:
-            kept = tuple(entry for at, entry in enumerate(entries) if at not in chain)
-            return kept, len(chain)
-        if entries[-1].cause != "undo":
-            return entries, 0
-        before = next(
-            (at for at in range(chain[-1] - 1, -1, -1) if entries[at].continues_with(whole)), None
-        )
-        if before is None:
+    while not whole.is_empty:
+        before = _find_previous(entries, chain[-1], whole)
+        if before is None or entries[-1].cause != "undo":
             return entries, 0
         chain.append(before)
         whole = entries[before].followed_by(whole)
+    kept = list(entries)
+    before = _find_previous(entries, chain[-1], whole)
+    if before is not None and whole.change is not None:
+        # What follows starts from the text after the undo: the entry before must be seen to end so.
+        kept[before] = entries[before].ending_with(whole.change.new)
+    return tuple(entry for at, entry in enumerate(kept) if at not in chain), len(chain)
+
+
+def _find_previous(
+    entries: tuple[HistoryEntry, ...], before: int, entry: HistoryEntry
+) -> int | None:
+    """The entry of the same document that `entry` goes on from."""
+    return next((at for at in range(before - 1, -1, -1) if entries[at].continues_with(entry)), None)
 
 
 def merge_trailing(

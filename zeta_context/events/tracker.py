@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import pairwise
 
 from zeta_context.counts import Counts
 from zeta_context.errors import NotOpen, OutOfRange
@@ -29,7 +28,7 @@ from zeta_context.events.reduce import (
     reduce_edit,
     reduce_replacement,
 )
-from zeta_context.text.edit import TextEdit
+from zeta_context.text.edit import TextEdit, sort_edits, validate_edits
 from zeta_context.text.point import Encoding, Span
 from zeta_context.text.snapshot import TextSnapshot
 
@@ -177,16 +176,12 @@ class Tracker:
         is_local: bool = True,
         cursor: int | None = None,
     ) -> OpenDocument:
-        """Make several disjoint edits of the same text at once; otherwise like `edit`."""
+        """Make several edits of one text at once: like `edit`, and TextError if they overlap."""
         state = self._find(project, path)
         before = state.snapshot
-        ordered = sorted(edits, key=lambda edit: edit.span)
-        for upper, lower in pairwise(ordered):
-            if lower.span.start < upper.span.end:
-                raise OutOfRange(
-                    f"edits overlap: {tuple(upper.span)} and {tuple(lower.span)} of one text"
-                )
-        reduced = [reduce_edit(before.slice(edit.span), edit) for edit in ordered]
+        ordered = sort_edits(edits) if len(edits) > 1 else edits
+        validate_edits(ordered, len(before))
+        reduced = [reduce_edit(before, edit) for edit in ordered]
         version = state.next_version(version, base_version)
         steps = enclose_in_order(before, reduced)
         origin = _Origin(
@@ -345,5 +340,9 @@ def _find_nearest(changes: Sequence[Change], last_edit: LastEdit | None, path: s
     """Which of the changes lies nearest to where the user was, the first if that is elsewhere."""
     if last_edit is None or last_edit.path != path:
         return 0
-    place = last_edit.span.start
-    return min(range(len(changes)), key=lambda at: abs(changes[at].old_span.start - place))
+    distances = []
+    growth = 0
+    for change in changes:
+        distances.append(abs(change.old_span.start - growth - last_edit.span.start))
+        growth += change.new_span.length - change.old_span.length
+    return distances.index(min(distances))
