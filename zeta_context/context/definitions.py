@@ -27,6 +27,11 @@ from zeta_context.prompt.input import ContextSource, RelatedFile
 from zeta_context.text.snapshot import TextSnapshot
 
 DEADLINE_MS = 80.0
+WAITING_SHARE = 0.75
+"""The part of the deadline in which answers are waited for; the rest is for putting them together,
+which stops with what is the most relevant when that takes too long."""
+
+ASSEMBLY_SHARE = 0.9
 MAX_NAMES = 96
 SECOND_HOP_ORDER = 1000
 OUTSIDE_ORDER = 10_000
@@ -117,7 +122,7 @@ class DefinitionContext:
     ) -> Gathered:
         """The definitions of what is named around the cursor, as far as they came in time."""
         started = self._clock()
-        until = started + deadline_ms / 1000
+        until = started + deadline_ms / 1000 * WAITING_SHARE
         path, snapshot = self.root / document.path, document.snapshot
         self._server.sync(
             path, language=document.language, version=document.version, snapshot=snapshot
@@ -139,7 +144,7 @@ class DefinitionContext:
         await self._wait((hop.task for _, hop in hops if hop.targets is None), until)
         targets += self._rank_second(hops)
         await self._refresh_files(targets, until)
-        related, found = self._assemble(targets)
+        related, found = self._assemble(targets, started + deadline_ms / 1000 * ASSEMBLY_SHARE)
         return Gathered(
             related_files=related,
             found=found,
@@ -212,11 +217,14 @@ class DefinitionContext:
         await self._files.get(path)
 
     def _assemble(
-        self, targets: list[tuple[int, Target]]
+        self, targets: list[tuple[int, Target]], until: float
     ) -> tuple[tuple[RelatedFile, ...], tuple[Found, ...]]:
         pieces: dict[Path, list[Piece]] = defaultdict(list)
         found: dict[tuple[Path, int], Found] = {}
         for order, target in sorted(targets, key=lambda pair: pair[0]):
+            if self._clock() > until:
+                self.counts.add("context_cut_short")
+                break
             file = self._files.ready(target.path)
             span = target.span_in(file.snapshot) if file is not None else None
             if file is None or span is None:

@@ -41,6 +41,7 @@ class SourceFile:
     tree: SyntaxTree | None
     stamp: Stamp | None = None
     excerpts: dict[tuple[int, int], tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    _enclosing: dict[int, tuple[OutlineItem, ...]] = field(default_factory=dict)
 
     @property
     def last_row(self) -> int:
@@ -49,7 +50,11 @@ class SourceFile:
 
     def enclosing(self, offset: int) -> tuple[OutlineItem, ...]:
         """The outline items around an offset, outermost first."""
-        return syntax.enclosing_items(self.tree, offset) if self.tree is not None else ()
+        if self.tree is None:
+            return ()
+        if offset not in self._enclosing:
+            self._enclosing[offset] = syntax.enclosing_items(self.tree, offset)
+        return self._enclosing[offset]
 
     def children(self, parent: OutlineItem) -> list[OutlineItem]:
         """The outline items directly inside of another."""

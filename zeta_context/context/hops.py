@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zeta_context.context import syntax
+from zeta_context.context.assemble import is_big
 from zeta_context.context.files import SourceFile, SourceFiles
 from zeta_context.context.questions import Server, Target, resolve
 from zeta_context.context.syntax import Identifier, OutlineItem
@@ -29,9 +30,12 @@ _TYPES = frozenset({"class", "struct", "interface", "type", "enum", "trait"})
 
 @dataclass(slots=True, eq=False)
 class Hop:
-    """A signature and the types that it names; `targets` is None until the server answered."""
+    """A signature and the types that it names; `targets` is None until the server answered.
 
-    file: SourceFile
+    `text` is what was looked at: the same text names the same types, wherever it has moved to.
+    """
+
+    text: str
     targets: tuple[Target, ...] | None = None
     task: asyncio.Task[None] | None = None
 
@@ -51,7 +55,7 @@ class Hops:
         self._files = files
         self._is_outside = is_outside
         self._spawn = spawn
-        self._hops: OrderedDict[tuple[Path, int], Hop] = OrderedDict()
+        self._hops: OrderedDict[tuple[Path, str], Hop] = OrderedDict()
 
     def follow(self, file: SourceFile, span: Span) -> Hop | None:
         """The hop from the definition whose name is at `span`; None where there is nothing."""
@@ -60,22 +64,23 @@ class Hops:
         item = next((one for one in reversed(file.enclosing(span.start))), None)
         if item is None or not item.header.contains(span.start):
             return None
-        key = (file.path, item.span.start)
+        text = file.snapshot.slice(_looked_at(file, item))
+        key = (file.path, text)
         hop = self._hops.get(key)
-        if hop is None or hop.file is not file:
-            hop = self._hops[key] = Hop(file)
+        if hop is None:
+            hop = self._hops[key] = Hop(text)
             while len(self._hops) > MAX_HOPS:
                 self._hops.popitem(last=False)
         if hop.targets is None and hop.task is None and self._server.is_running:
-            hop.task = self._spawn(self._answer(hop, item))
+            hop.task = self._spawn(self._answer(hop, file, item))
         return hop
 
-    async def _answer(self, hop: Hop, item: OutlineItem) -> None:
-        names = signature_names(hop.file, item)
-        path = hop.file.path
+    async def _answer(self, hop: Hop, file: SourceFile, item: OutlineItem) -> None:
+        names = signature_names(file, item)
+        path = file.path
         try:
             if names:
-                self._server.visit(path, language=hop.file.language, snapshot=hop.file.snapshot)
+                self._server.visit(path, language=file.language, snapshot=file.snapshot)
             answers = await asyncio.gather(*(self._types(path, name) for name in names))
         finally:
             hop.task = None
@@ -96,11 +101,11 @@ class Hops:
 
 
 def signature_names(file: SourceFile, item: OutlineItem) -> list[Identifier]:
-    """The names in an item's header but its own, and for a type those of its fields."""
+    """The names in an item's header but its own, and for a small type those of its fields."""
     if file.tree is None:
         return []
     names = list(syntax.identifiers_in(file.tree, item.header))
-    if item.kind in _TYPES and item.body is not None:
+    if item.body is not None and _looked_at(file, item) == item.span:
         inner = [child.span for child in file.children(item)]
         names += [
             one
@@ -112,3 +117,8 @@ def signature_names(file: SourceFile, item: OutlineItem) -> list[Identifier]:
         if one.span != item.name_span:
             seen.setdefault(one.name, one)
     return list(seen.values())[:MAX_NAMES]
+
+
+def _looked_at(file: SourceFile, item: OutlineItem) -> Span:
+    """The header; the whole of a small type, whose fields are as good as parameters."""
+    return item.span if item.kind in _TYPES and not is_big(file, item) else item.header
