@@ -8,6 +8,7 @@
     │   ├── NotOpen
     │   ├── VersionGap
     │   ├── StaleSnapshot
+    │   ├── OutsideProject   a file that lies in no open project, or leaves its own by a link
     │   └── Unreadable       gone, binary, or in an encoding that cannot be told
     ├── TraceError           a recorded session that cannot be read or written
     ├── RepositoryError      git state that cannot be read
@@ -58,6 +59,10 @@ class VersionGap(DocumentError):
 
 class StaleSnapshot(DocumentError):
     """Edits made against a text that has changed since."""
+
+
+class OutsideProject(DocumentError):
+    """A file that lies in no open project, or leaves its own through a symbolic link."""
 
 
 class Unreadable(DocumentError):
