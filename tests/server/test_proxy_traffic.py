@@ -1,0 +1,289 @@
+"""Policy: what of the traffic is ours, what is added to, and that all else is left alone."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zeta_context.lsp.wire import FrameReader, encode_frame
+from zeta_context.server.proxy import link
+from zeta_context.server.proxy.rewrite import FrontEnds, add_capabilities, add_code_actions
+from zeta_context.server.proxy.stream import MessageStream
+from zeta_context.server.proxy.traffic import Traffic, encode_actions
+from zeta_context.server.proxy.workers import Keep
+
+ACCEPT = "zeta-context.accept.00"
+
+
+class Outlets:
+    """Keeps what goes where."""
+
+    def __init__(self, *, has_worker: bool = True) -> None:
+        self.client = bytearray()
+        self.server = bytearray()
+        self.sent: list[bytes] = []
+        self.worker: list[tuple[bytes, bytes, Keep]] = []
+        self.has_worker = has_worker
+        self.starts = 0
+
+    def forward_to_client(self, data: bytes) -> None:
+        self.client += data
+
+    def forward_to_server(self, data: bytes) -> None:
+        self.server += data
+
+    def send_to_client(self, frame: bytes) -> None:
+        self.sent.append(frame)
+
+    def start_worker(self) -> None:
+        self.starts += 1
+
+    def send_to_worker(self, kind: bytes, body: bytes, keep: Keep = "no") -> bool:
+        self.worker.append((kind, body, keep))
+        return self.has_worker
+
+
+class Wire:
+    """A traffic with both its streams."""
+
+    def __init__(self, *, has_worker: bool = True, has_code_actions: bool = False) -> None:
+        self.out = Outlets(has_worker=has_worker)
+        self.counted: list[str] = []
+        self.traffic = Traffic(
+            self.out,
+            id_prefix="zeta:00:",
+            front_ends=FrontEnds((ACCEPT,), has_code_actions),
+            count=self.counted.append,
+        )
+        self._client = MessageStream(self.traffic.from_client)
+        self._server = MessageStream(self.traffic.from_server)
+
+    def client(self, **message: Any) -> bytes:
+        raw = encode_frame(json.dumps({"jsonrpc": "2.0", **message}).encode())
+        self._client.feed(raw)
+        return raw
+
+    def server(self, **message: Any) -> bytes:
+        raw = encode_frame(json.dumps({"jsonrpc": "2.0", **message}).encode())
+        self._server.feed(raw)
+        return raw
+
+    def shake_hands(
+        self, server: dict[str, Any] | None = None, client: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        self.client(id=0, method="initialize", params={"capabilities": client or {}})
+        self.server(id=0, result={"capabilities": server or {}, "x-vendor": {"a-b": [{}]}})
+        (frame,) = FrameReader().feed(bytes(self.out.client))
+        self.out.client.clear()
+        self.out.server.clear()
+        self.out.worker.clear()
+        answer: dict[str, Any] = json.loads(frame.body)["result"]
+        return answer
+
+
+def bodies(frames: list[bytes]) -> list[dict[str, Any]]:
+    return [json.loads(FrameReader().feed(frame)[0].body) for frame in frames]
+
+
+def test_the_initialize_result_gains_our_capabilities_and_loses_none() -> None:
+    wire = Wire()
+    own = {"hoverProvider": {}, "vendor/x": None, "executeCommandProvider": {"commands": ["a"]}}
+    result = wire.shake_hands(own, {"textDocument": {"inlineCompletion": {}}})
+    capabilities = result["capabilities"]
+    assert result["x-vendor"] == {"a-b": [{}]}
+    assert capabilities["hoverProvider"] == {}
+    assert capabilities["vendor/x"] is None
+    assert capabilities["inlineCompletionProvider"] is True
+    assert capabilities["executeCommandProvider"]["commands"] == ["a", ACCEPT]
+    assert capabilities["experimental"]["zetaContext"] == {"protocol": 1, "commands": [ACCEPT]}
+    assert "codeActionProvider" not in capabilities
+    assert wire.out.starts == 1
+
+
+def test_inline_completion_is_not_offered_to_an_editor_that_knows_none() -> None:
+    assert "inlineCompletionProvider" not in Wire().shake_hands()["capabilities"]
+
+
+def test_a_failed_initialize_passes_unchanged() -> None:
+    wire = Wire()
+    wire.client(id=0, method="initialize", params={})
+    raw = wire.server(id=0, error={"code": -32603, "message": "no"})
+    assert bytes(wire.out.client) == raw
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["experimental", "executeCommandProvider", "codeActionProvider", "x"]),
+        st.none() | st.booleans() | st.integers() | st.text() | st.just({"commands": 3}),
+    ),
+    st.booleans(),
+)
+def test_any_capabilities_survive(capabilities: dict[str, Any], has_actions: bool) -> None:
+    body = json.dumps({"id": 1, "result": {"capabilities": capabilities}}).encode()
+    changed, _ = add_capabilities(
+        body, offered=FrontEnds((ACCEPT,), has_actions), client_has_inline_completion=True
+    )
+    after = json.loads(changed)["result"]["capabilities"]
+    for name, value in capabilities.items():
+        if isinstance(value, str | int) and value is not False and name != "executeCommandProvider":
+            assert after[name] == value
+
+
+@pytest.mark.parametrize(
+    "method", ["zeta/status", "textDocument/inlineCompletion", "textDocument/copilotInlineEdit"]
+)
+def test_our_requests_reach_the_worker_only(method: str) -> None:
+    wire = Wire()
+    wire.shake_hands()
+    raw = wire.client(id=4, method=method, params={})
+    assert not wire.out.server
+    assert wire.out.worker == [(link.REQUEST, FrameReader().feed(raw)[0].body, "no")]
+    wire.traffic.answer(b"4", b'{"id":4,"result":null}')
+    wire.traffic.answer(b"4", b'{"id":4,"result":null}')
+    assert bodies(wire.out.sent) == [{"id": 4, "result": None}]
+    assert wire.counted == ["late_answer"]
+
+
+def test_a_server_with_inline_completion_of_its_own_keeps_it() -> None:
+    wire = Wire()
+    wire.shake_hands({"inlineCompletionProvider": {}})
+    raw = wire.client(id=4, method="textDocument/inlineCompletion", params={})
+    assert bytes(wire.out.server) == raw
+
+
+def test_without_a_worker_our_requests_are_answered_at_once() -> None:
+    wire = Wire(has_worker=False)
+    wire.shake_hands()
+    wire.client(id=4, method="textDocument/inlineCompletion", params={})
+    wire.client(id="s", method="zeta/predict", params={})
+    wire.client(method="zeta/didShow", params={})
+    assert bodies(wire.out.sent) == [
+        {"jsonrpc": "2.0", "id": 4, "result": None},
+        {"jsonrpc": "2.0", "id": "s", "result": {"reason": "worker_unavailable"}},
+    ]
+    assert not wire.out.server
+
+
+def test_requests_owed_by_a_dead_worker_are_answered_once() -> None:
+    wire = Wire()
+    wire.shake_hands()
+    wire.client(params={}, method="zeta/predict", id=9)
+    wire.traffic.give_up_requests()
+    wire.traffic.give_up_requests()
+    assert [body["id"] for body in bodies(wire.out.sent)] == [9]
+
+
+def test_our_command_is_consumed_and_another_passes() -> None:
+    wire = Wire()
+    wire.shake_hands()
+    foreign = wire.client(
+        id=1, method="workspace/executeCommand", params={"command": "x", "arguments": [ACCEPT]}
+    )
+    assert bytes(wire.out.server) == foreign
+    wire.client(id=2, method="workspace/executeCommand", params={"command": ACCEPT})
+    assert bytes(wire.out.server) == foreign
+    assert [kind for kind, _, _ in wire.out.worker] == [link.REQUEST]
+
+
+def test_cancelling_our_request_reaches_the_worker_and_another_the_server() -> None:
+    wire = Wire()
+    wire.shake_hands()
+    wire.client(id=1, method="zeta/predict")
+    wire.client(method="$/cancelRequest", params={"id": 1})
+    raw = wire.client(method="$/cancelRequest", params={"id": 2})
+    assert bytes(wire.out.server) == raw
+    assert len(wire.out.worker) == 2
+
+
+def test_answers_to_our_requests_never_reach_the_editor_or_the_server() -> None:
+    wire = Wire()
+    wire.shake_hands()
+    wire.server(id="zeta:00:5", result=[])
+    wire.server(result={"big": ["x"] * 5000}, id="zeta:00:6")
+    wire.client(id="zeta:00:7", result=None)
+    kept = wire.server(id="zeta:01:5", result=[])
+    assert bytes(wire.out.client) == kept
+    assert not wire.out.server
+    assert len(wire.out.worker) == 3
+
+
+def test_diagnostics_of_a_shadow_document_are_consumed() -> None:
+    wire = Wire()
+    wire.shake_hands()
+    wire.traffic.shadows = frozenset({"file:///p/é.py"})
+    shadow = {"method": "textDocument/publishDiagnostics", "params": {"uri": "file:///p/é.py"}}
+    wire.server(**shadow)
+    raw = wire.server(method="textDocument/publishDiagnostics", params={"uri": "file:///p/b.py"})
+    assert bytes(wire.out.client) == raw
+    assert len(wire.out.worker) == 2
+
+
+def test_documents_are_kept_for_a_later_worker_and_hints_are_not() -> None:
+    wire = Wire()
+    wire.shake_hands()
+    for method in ("didOpen", "didChange", "didClose", "didSave", "hover"):
+        wire.client(method=f"textDocument/{method}", params={})
+    wire.client(method="workspace/symbol", id=1, params={})
+    assert [keep for _, _, keep in wire.out.worker] == ["sync", "sync", "sync", "no", "no"]
+
+
+def test_code_actions_are_added_to_the_answer_for_their_document() -> None:
+    wire = Wire(has_code_actions=True)
+    wire.shake_hands({"codeActionProvider": True})
+    wire.traffic.offers = {"u:a": encode_actions([{"title": "Apply predicted edit"}])}
+    wire.client(id=3, method="textDocument/codeAction", params={"textDocument": {"uri": "u:a"}})
+    wire.server(id=3, result=[{"title": "theirs"}])
+    (frame,) = FrameReader().feed(bytes(wire.out.client))
+    assert [action["title"] for action in json.loads(frame.body)["result"]] == [
+        "theirs",
+        "Apply predicted edit",
+    ]
+    wire.out.client.clear()
+    raw = wire.server(id=3, result=[])
+    assert bytes(wire.out.client) == raw
+
+
+def test_an_offer_does_not_outlive_a_change() -> None:
+    wire = Wire(has_code_actions=True)
+    wire.shake_hands({"codeActionProvider": True})
+    wire.traffic.offers = {"u:a": b"{}"}
+    wire.client(method="textDocument/didChange", params={})
+    wire.client(id=3, method="textDocument/codeAction", params={"textDocument": {"uri": "u:a"}})
+    raw = wire.server(id=3, result=[])
+    assert bytes(wire.out.client) == raw
+
+
+def test_code_actions_of_a_server_without_any_are_the_workers() -> None:
+    wire = Wire(has_code_actions=True)
+    assert wire.shake_hands()["capabilities"]["codeActionProvider"] is True
+    wire.client(id=3, method="textDocument/codeAction", params={"textDocument": {"uri": "u:a"}})
+    assert not wire.out.server
+
+
+@given(
+    st.none() | st.lists(st.integers() | st.text(max_size=5) | st.just({"result": []})),
+    st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=3)), max_size=3),
+    st.booleans(),
+)
+def test_actions_are_appended_to_any_list(
+    result: list[Any] | None, ours: list[dict[str, str]], is_first: bool
+) -> None:
+    message = {"result": result, "id": 1} if is_first else {"id": 1, "result": result}
+    body = json.dumps(message).encode()
+    changed = json.loads(add_code_actions(body, encode_actions(ours)))
+    assert changed["id"] == 1
+    assert changed["result"] == ([*(result or []), *ours] if ours else result)
+
+
+@pytest.mark.parametrize("body", [b'{"id":1,"error":{"code":1}}', b'{"id":1,"result":{}}', b"x"])
+def test_an_answer_that_is_no_list_is_left_alone(body: bytes) -> None:
+    assert add_code_actions(body, b"{}") is body
+
+
+def test_a_server_request_with_an_id_of_the_editors_is_not_taken_for_an_answer() -> None:
+    wire = Wire()
+    wire.client(id=1, method="initialize", params={})
+    raw = wire.server(id=1, method="workspace/configuration", params={})
+    assert bytes(wire.out.client) == raw

@@ -1,0 +1,1 @@
+"""Front ends: how editors reach a session over the protocols they already speak."""

@@ -1,0 +1,69 @@
+"""Turning the command line's process into the pump.
+
+The pump gets an interpreter of its own without site packages: it needs none, and starts sooner.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from zeta_context.errors import SettingsError
+
+HUNG_AFTER_S = 30.0
+"""A worker that owes an answer for so long is replaced."""
+
+COMMANDS = ("accept", "reject", "jump")
+_RUN = (
+    "import sys; sys.path.insert(0, {root!r});"
+    " from zeta_context.server.proxy.{module} import main; main()"
+)
+
+
+def pump_argv(
+    server: list[str],
+    *,
+    has_code_actions: bool = False,
+    worker: list[str] | None = None,
+    max_worker_wait_s: float = HUNG_AFTER_S,
+) -> list[str]:
+    """The command that relays to `server` (its program and arguments).
+
+    `worker` is the command of another worker than ours; it gets its options, the two processes'
+    ids and the number of its socket as its last arguments.
+
+    Commands and request ids carry a random part, so that several proxies below one editor, or one
+    in front of another, cannot take each other's. Raises SettingsError where there are no POSIX
+    processes.
+    """
+    if os.name != "posix":
+        raise SettingsError("the proxy needs a POSIX system; use `zeta-context serve` beside it")
+    # The directory above the package: the pump runs without the paths that site would add.
+    root = str(Path(__file__).resolve().parents[3])
+    nonce = os.urandom(4).hex()
+    commands = [f"zeta-context.{name}.{nonce}" for name in COMMANDS]
+    options = {"id_prefix": f"zeta:{nonce}:", "commands": commands}
+    if worker is None:
+        # -P: what lies in the project's folder must not be importable.
+        run = _RUN.format(root=root, module="worker")
+        worker = [sys.executable, "-P", "-c", run]
+    settings = {
+        "server": server,
+        "worker": [*worker, json.dumps(options)],
+        "id_prefix": f"zeta:{nonce}:",
+        "front_ends": [commands, has_code_actions],
+        "max_worker_wait_s": max_worker_wait_s,
+    }
+    pump = _RUN.format(root=root, module="pump")
+    return [sys.executable, "-P", "-S", "-c", pump, json.dumps(settings)]
+
+
+def become_pump(server: list[str], *, has_code_actions: bool) -> NoReturn:
+    """Replace this process by the pump, with its descriptors, its id and its parent."""
+    argv = pump_argv(server, has_code_actions=has_code_actions)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(argv[0], argv)
