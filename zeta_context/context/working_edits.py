@@ -15,9 +15,9 @@ from itertools import accumulate
 from zeta_context.errors import Unreadable
 from zeta_context.repository.state import Change
 from zeta_context.repository.worktree import Worktree
+from zeta_context.text.decoding import decode
 from zeta_context.text.diff import diff_rows, split_lines, trim_edit
 from zeta_context.text.edit import TextEdit
-from zeta_context.text.encoding import decode_file
 from zeta_context.text.point import Span
 from zeta_context.text.sequence import Hunk
 
@@ -112,8 +112,8 @@ def order_edits(before: str, after: str, focus_row: int | None = None) -> tuple[
 
 
 def _read_edits(change: Change, focus_row: int | None) -> EditedFile:
-    after = decode_file(change.new or b"").text
-    before = decode_file(change.old).text if change.old is not None else ""
+    after = decode(change.new or b"").text
+    before = decode(change.old).text if change.old is not None else ""
     return EditedFile(
         path=change.path,
         text_before=before,
