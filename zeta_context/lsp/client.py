@@ -164,13 +164,12 @@ class LanguageServer:
         """Start it in the background, if it may be started; what goes wrong is counted."""
         if self._state == "crashed" and not self._may_restart():
             return
-        if self._state in ("new", "crashed") and self._starting is None:
-            task = asyncio.create_task(self._start(START_TIMEOUT_S), name="lsp start")
-            task.add_done_callback(self._forget_start)
-            self._starting = task
+        is_starting = self._starting is not None and not self._starting.done()
+        if self._state in ("new", "crashed") and not is_starting:
+            self._starting = asyncio.create_task(self._start(START_TIMEOUT_S), name="lsp start")
+            self._starting.add_done_callback(self._count_failure)
 
-    def _forget_start(self, task: asyncio.Task[None]) -> None:
-        self._starting = None
+    def _count_failure(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
             self.counts.add("lsp_start_failed")
 
@@ -311,7 +310,7 @@ class LanguageServer:
         params: dict[str, Any] = {"textDocument": {"uri": document.uri}}
         if isinstance(wanted, dict) and wanted.get("includeText"):
             params["text"] = document.snapshot.text
-        self._notify("textDocument/didSave", params)
+        self.notify("textDocument/didSave", params)
 
     def close_document(self, path: Path) -> None:
         """Tell it that a document was closed; nothing when it was not open."""
@@ -319,7 +318,7 @@ class LanguageServer:
         document = self._documents.pop(path, None)
         if document is not None:
             self._diagnostics.forget(document.uri)
-            self._notify("textDocument/didClose", {"textDocument": {"uri": document.uri}})
+            self.notify("textDocument/didClose", {"textDocument": {"uri": document.uri}})
 
     def visit(self, path: Path, *, language: str, snapshot: TextSnapshot) -> None:
         """Open a document that nobody edits, to ask about names in it.
@@ -350,7 +349,7 @@ class LanguageServer:
             "text": document.snapshot.text,
         }
         self._diagnostics.remember_text(document.uri, document.sent_version, document.snapshot)
-        self._notify("textDocument/didOpen", {"textDocument": item})
+        self.notify("textDocument/didOpen", {"textDocument": item})
 
     def _tell_change(self, document: OpenDocument, old: TextSnapshot) -> None:
         kind = self._change_kind()
@@ -363,7 +362,7 @@ class LanguageServer:
         target = {"uri": document.uri, "version": document.sent_version}
         self._diagnostics.remember_text(document.uri, document.sent_version, document.snapshot)
         params = {"textDocument": target, "contentChanges": changes}
-        self._notify("textDocument/didChange", params)
+        self.notify("textDocument/didChange", params)
 
     def _change_kind(self) -> int:
         sync = self._capabilities.get("textDocumentSync")
@@ -407,7 +406,7 @@ class LanguageServer:
             if previous is not None:
                 params["previousResultId"] = previous
             snapshot, sent = document.snapshot, document.sent_version
-            report = await self._ask("textDocument/diagnostic", params, timeout_s)
+            report = await self.ask("textDocument/diagnostic", params, timeout_s)
             self._diagnostics.take_report(uri, report, sent, snapshot)
         else:
             await self._diagnostics.wait_for(uri, document.sent_version, timeout_s)
@@ -436,10 +435,14 @@ class LanguageServer:
             **(extra or {}),
         }
         encoding = self._encoding
-        return decode_locations(await self._ask(method, params, timeout_s), encoding)
+        return decode_locations(await self.ask(method, params, timeout_s), encoding)
 
-    async def _ask(self, method: str, params: dict[str, Any], timeout_s: float) -> Any:
-        """Request with retries while the server says that its state has just changed."""
+    async def ask(self, method: str, params: Any, timeout_s: float = REQUEST_TIMEOUT_S) -> Any:
+        """The result of any request, asked again while the server says that things have changed.
+
+        Raises ResponseError, RequestTimeout or ServerGone; a server that crashed is started again
+        in the background, if it may be.
+        """
         deadline = self._clock() + timeout_s
         connection = self._running_connection()
         for delay in _RETRY_DELAYS_S:
@@ -470,7 +473,8 @@ class LanguageServer:
 
     # Messages
 
-    def _notify(self, method: str, params: Any) -> None:
+    def notify(self, method: str, params: Any) -> None:
+        """Send any notification; nothing while the server does not run."""
         if self._state == "running" and self._connection is not None:
             self._connection.notify(method, params)
 
