@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from zeta_context.context import syntax
 from zeta_context.context.grammars import GRAMMARS, find_grammar, language_of
-from zeta_context.context.offsets import ByteOffsets, encode_text
+from zeta_context.context.offsets import ByteOffsets, encode_text, find_changed_bytes
 from zeta_context.context.syntax import (
     SyntaxCache,
     SyntaxTree,
@@ -356,3 +356,18 @@ def test_offsets_convert_both_ways(text: str, data: st.DataObject) -> None:
     offset = data.draw(st.integers(0, len(text)))
     assert offsets.byte(offset) == len(text[:offset].encode())
     assert offsets.code_point(offsets.byte(offset)) == offset
+
+
+@given(st.binary(max_size=40), st.binary(max_size=5), st.binary(max_size=5), st.binary(max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_the_changed_bytes_are_the_one_stretch_that_differs(
+    head: bytes, was: bytes, now: bytes, tail: bytes
+) -> None:
+    old, new = head * 5000 + was + tail, head * 5000 + now + tail
+    start, old_end, new_end = find_changed_bytes(old, new)
+    assert old[:start] + new[start:new_end] + old[old_end:] == new
+    assert new[:start] + old[start:old_end] + new[new_end:] == old
+    assert old_end - start <= max(len(was), len(now))
+    if old[start:old_end] and new[start:new_end]:
+        assert old[start] != new[start]
+        assert old[old_end - 1] != new[new_end - 1]

@@ -1,14 +1,19 @@
-"""Converts between code points and UTF-8 bytes of one text, at the cost of a short slice each.
+"""Texts as UTF-8: offsets between code points and bytes, and where two sources differ.
 
-Knows nothing of rows or trees. A lone surrogate counts as one byte, as `encode_text` writes it.
+A conversion costs a short slice, not the text. Knows nothing of rows or trees. A lone surrogate
+counts as one byte, as `encode_text` writes it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 
 _STEP = 1024
 """Code points between two checkpoints."""
+
+_STRIDE = 65536
+"""Bytes compared at a time."""
 
 
 def encode_text(text: str) -> bytes:
@@ -46,3 +51,30 @@ class ByteOffsets:
         step = bisect_right(self._checkpoints, byte) - 1
         part = self._source[self._checkpoints[step] : byte]
         return min(len(self._text), step * _STEP + len(part.decode("utf-8", "ignore")))
+
+
+def find_changed_bytes(old: bytes, new: bytes) -> tuple[int, int, int]:
+    """Start, old end and new end of the one stretch in which two sources differ."""
+    shorter = min(len(old), len(new))
+    start = _common_length(lambda n, m: old[n:m] == new[n:m], shorter)
+    ends = len(old), len(new)
+    tail = _common_length(
+        lambda n, m: old[ends[0] - m : ends[0] - n] == new[ends[1] - m : ends[1] - n],
+        shorter - start,
+    )
+    return start, len(old) - tail, len(new) - tail
+
+
+def _common_length(is_same: Callable[[int, int], bool], limit: int) -> int:
+    """The largest n <= limit such that all up to n is the same, found in few comparisons."""
+    low = 0
+    while low < limit and is_same(low, min(limit, low + _STRIDE)):
+        low = min(limit, low + _STRIDE)
+    high = min(limit, low + _STRIDE)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if is_same(low, middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from zeta_context.context.grammars import Grammar, find_grammar
-from zeta_context.context.offsets import ByteOffsets, encode_text
+from zeta_context.context.offsets import ByteOffsets, encode_text, find_changed_bytes
 from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
 
@@ -99,8 +99,8 @@ def parse(language: str, text: str | TextSnapshot, *, path: str = "") -> SyntaxT
 class SyntaxCache:
     """The latest tree of each document, from which the next one is made by parsing only changes.
 
-    Knows nothing of versions: it compares texts. A document whose text took too long to parse is
-    plain text until its size has changed by a tenth.
+    Knows nothing of versions: it compares texts. Belongs to one thread. A document whose text
+    took too long to parse is plain text until its size has changed by a tenth.
     """
 
     def __init__(self, max_documents: int = 64) -> None:
@@ -264,7 +264,7 @@ def _run_parser(grammar: Grammar, source: bytes, old: Tree | None) -> Tree | Non
 
 def _edited(old: SyntaxTree, source: bytes) -> Tree:
     """A copy of the old tree with its nodes moved to where they are in the new source."""
-    start, old_end, new_end = _changed_bytes(old.source, source)
+    start, old_end, new_end = find_changed_bytes(old.source, source)
     tree = old.tree.copy()
     tree.edit(
         start,
@@ -280,33 +280,6 @@ def _edited(old: SyntaxTree, source: bytes) -> Tree:
 def _point(source: bytes, byte: int) -> tuple[int, int]:
     """The parser's own row (line feeds only) and byte column."""
     return source.count(b"\n", 0, byte), byte - source.rfind(b"\n", 0, byte) - 1
-
-
-def _changed_bytes(old: bytes, new: bytes) -> tuple[int, int, int]:
-    """Start, old end and new end of the one stretch in which two sources differ."""
-    shorter = min(len(old), len(new))
-    start = _common_length(lambda n, m: old[n:m] == new[n:m], shorter)
-    ends = len(old), len(new)
-    tail = _common_length(
-        lambda n, m: old[ends[0] - m : ends[0] - n] == new[ends[1] - m : ends[1] - n],
-        shorter - start,
-    )
-    return start, len(old) - tail, len(new) - tail
-
-
-def _common_length(is_same: Callable[[int, int], bool], limit: int) -> int:
-    """The largest n <= limit such that all up to n is the same, found in few comparisons."""
-    low, step = 0, _CHUNK
-    while low < limit and is_same(low, min(limit, low + step)):
-        low = min(limit, low + step)
-    high = min(limit, low + step)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if is_same(low, middle):
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def _nodes_to(tree: SyntaxTree, offset: int) -> Iterator[Node]:
