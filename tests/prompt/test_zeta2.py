@@ -131,7 +131,46 @@ def reference_text(max_tokens: int) -> str:
     ).text
 
 
+def rust_file() -> str:
+    """A function that begins 20 rows above the cursor: 13 rows up fit evenly, then the node."""
+    rows = [
+        "fn before() {",
+        *(f"    step_{n:02}(first, second, third);" for n in range(20)),
+        "}",
+        "",
+    ]
+    rows += [
+        "fn around() {",
+        *(f"    call_{n:02}(first, second, third);" for n in range(20)),
+        "}",
+        "",
+    ]
+    rows += [
+        "fn after() {",
+        *(f"    next_{n:02}(first, second, third);" for n in range(20)),
+        "}",
+        "",
+    ]
+    return "\n".join(rows).replace("call_19(", "call_19(|")
+
+
+def typescript_file() -> str:
+    """A class with a long method below the cursor: the class does not fit, its method does."""
+    rows = ["export class Store {", "  items: string[] = [];", ""]
+    rows += [
+        "  add(item: string): void {",
+        "    this.items.push(item|);",
+        "  }",
+        "",
+        "  all(): void {",
+    ]
+    rows += [f"    this.items[{n}] = this.describe(this.items[{n}], {n});" for n in range(40)]
+    return "\n".join([*rows, "  }", "}", ""])
+
+
 PROMPTS = {
+    "rust": input_at(rust_file(), path="src/add.rs", project="sums"),
+    "typescript": input_at(typescript_file(), path="src/store.ts", project="shop"),
     "python_rename": replace(
         input_at(PYTHON, path="shapes/circle.py", project="geometry"),
         events=(
@@ -497,3 +536,51 @@ def test_an_encoded_rewrite_comes_back_exactly(
     if place is not None:
         assert parsed.cursor is not None
         assert normalize(after[start : parsed.cursor]) == new[:place]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    files(st.sampled_from(["\n", "\r\n"])),
+    st.text(alphabet="a=\n\r>< UPDATED😀", max_size=60)
+    | st.lists(st.sampled_from(["a", "\n", END, "<|user_cursor|>", "NO_EDITS", "b = 1\n"])).map(
+        "".join
+    ),
+    st.sampled_from(["stop", "length", None]),
+)
+def test_no_output_gives_edits_that_do_not_fit_the_file(
+    file: tuple[str, int], output: str, finish: FinishReason | None
+) -> None:
+    text, cursor = file
+    prompt_input = PromptInput(
+        project="p", path="a", cursor_excerpt=text, cursor_offset=cursor, excerpt_start_row=0
+    )
+    try:
+        parsed = FORMAT.parse(output, prompt_input, finish_reason=finish)
+    except OutputError:
+        return
+    after = apply_edits(text, parsed.edits)
+    assert (parsed.kind == "edits") == bool(parsed.edits)
+    assert bool(after.strip()) or not text.strip()
+    if parsed.cursor is not None:
+        assert 0 <= parsed.cursor <= len(after)
+    if not parsed.edits:
+        assert parsed.reason
+
+
+@settings(max_examples=100, deadline=None)
+@given(ROWS, ROWS, st.floats(0, 1), st.sampled_from(["length", None]))
+def test_a_cut_answer_never_deletes_the_end_of_the_region(
+    old: list[str], new: list[str], cut: float, finish: FinishReason | None
+) -> None:
+    text = "\n".join([*old, "the last row\n"])
+    output = "\n".join([*new, "the last row\n"])
+    prompt_input = PromptInput(
+        project="p", path="a", cursor_excerpt=text, cursor_offset=0, excerpt_start_row=0
+    )
+    cut_output = output[: int(cut * (len(output) - 2))]
+    parsed = FORMAT.parse(cut_output, prompt_input, finish_reason=finish)
+    if finish == "length":
+        assert parsed.edits == ()
+    else:
+        # It may be read as a rewrite only where it has as many rows as there were.
+        assert not parsed.edits or cut_output.count("\n") >= text.count("\n") - 1
