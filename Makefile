@@ -46,5 +46,11 @@ bench-repeat: $(VENV)/.dev  ## precision and recall of the repeat proposer: REPO
 record-sessions: $(VENV)/.dev  ## record fixtures/sessions again through a real Neovim
 	@$(BIN)/python -m tools.record_session $(NAMES)
 
+bench-proxy: $(VENV)/.dev  ## what the proxy adds to each message, the start and memory
+	@$(BIN)/python -m tests.bench.proxy $(BENCH_ARGS)
+
+peer-suite: $(VENV)/.dev  ## a language server's own tests, with the proxy in between: SUITE=PATH
+	@$(BIN)/python -m tests.e2e.peer_suite "$(SUITE)"
+
 clean:  ## remove what make created
 	rm -rf $(VENV) dist build out

@@ -1,0 +1,278 @@
+"""`make bench-proxy`: what the proxy adds to each message, to the start, and to memory.
+
+The same server runs directly and behind the proxy, in turns within one run. Prints one JSON line;
+`added_*` is the percentile behind the proxy less the same percentile without it, the worse way of
+the two. Predictions run all the time: every keystroke behind the proxy asks for one.
+"""
+
+import argparse
+import json
+import os
+import re
+import select
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from zeta_context.lsp.wire import FrameReader, encode_frame
+
+_STAMP = re.compile(rb'"zt":(\d+)')
+SERVER = [sys.executable, "-m", "tests.bench.proxy_load"]
+PROXY = [sys.executable, "-m", "zeta_context.cli.main", "proxy", "--"]
+URI = "file://{}/names.py"
+LINES = 400
+
+
+def own_command(server: list[str]) -> list[str]:
+    """The installed command, as an editor would run it."""
+    command = shutil.which("zeta-context", path=str(Path(sys.executable).parent))
+    return [command, "proxy", "--", *server] if command else [*PROXY, *server]
+
+
+class Editor:
+    """Types, asks, reads, and notes how long each message was under way."""
+
+    def __init__(self, argv: list[str], *, asks: bool, root: Path) -> None:
+        self.asks = asks
+        self.process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self._in, self._out = self.process.stdin.fileno(), self.process.stdout.fileno()
+        self._reader = FrameReader()
+        self._number = 10
+        self._version = 1
+        self._row = 0
+        self.received_ns: list[int] = []
+        self.answers = 0
+        self.predictions = 0
+        self.uri = URI.format(root)
+
+    def send(self, message: dict[str, Any]) -> None:
+        data = encode_frame(
+            json.dumps({"jsonrpc": "2.0", **message}, separators=(",", ":")).encode()
+        )
+        while data:
+            data = data[os.write(self._in, data) :]
+
+    def shake_hands(self, root: Path) -> None:
+        params = {
+            "rootUri": f"file://{root}",
+            "capabilities": {"textDocument": {"inlineCompletion": {}}},
+        }
+        self.send({"id": 1, "method": "initialize", "params": params})
+        self.wait_for(b'"capabilities"')
+        self.send({"method": "initialized", "params": {}})
+        text = "".join(f"total_{row} = order.user + {row}\n" for row in range(LINES))
+        document = {"uri": self.uri, "languageId": "python", "version": 1, "text": text}
+        self.send({"method": "textDocument/didOpen", "params": {"textDocument": document}})
+
+    def type_key(self) -> None:
+        """One keystroke of a rename that goes down the file, and the question what comes next."""
+        self._version += 1
+        word, at = "account", self._version % 8
+        row = self._row
+        start = len(f"total_{row} = order.")
+        if at == 0:
+            edit = ("", start, start + 4)
+        else:
+            edit = (word[at - 1], start + at - 1, start + at - 1)
+            if at == 7:
+                self._row = (row + 1) % LINES
+        change = {
+            "range": {
+                "start": {"line": row, "character": edit[1]},
+                "end": {"line": row, "character": edit[2]},
+            },
+            "text": edit[0],
+        }
+        target = {"uri": self.uri, "version": self._version}
+        params: dict[str, Any] = {"textDocument": target, "contentChanges": [change]}
+        params["zt"] = time.monotonic_ns()
+        self.send({"method": "textDocument/didChange", "params": params})
+        if self.asks:
+            self._number += 1
+            where = {
+                "textDocument": {"uri": self.uri},
+                "position": {"line": row, "character": start},
+            }
+            self.send({"id": self._number, "method": "zeta/predict", "params": where})
+
+    def read(self, timeout_s: float) -> list[bytes]:
+        ready, _, _ = select.select([self._out], [], [], max(0.0, timeout_s))
+        if not ready:
+            return []
+        data = os.read(self._out, 65536)
+        now = time.monotonic_ns()
+        if not data:
+            raise EOFError("the server ended")
+        bodies = []
+        for frame in self._reader.feed(data):
+            stamp = _STAMP.search(frame.raw, 0, 400)
+            if stamp is not None:
+                self.received_ns.append(now - int(stamp[1]))
+            elif b'"prediction"' in frame.raw or b'"reason"' in frame.raw:
+                self.answers += 1
+                self.predictions += b'"edits"' in frame.raw
+            bodies.append(frame.raw)
+        return bodies
+
+    def wait_for(self, needle: bytes, timeout_s: float = 20) -> bytes:
+        ends = time.monotonic() + timeout_s
+        while time.monotonic() < ends:
+            for raw in self.read(ends - time.monotonic()):
+                if needle in raw:
+                    return raw
+        raise TimeoutError(needle.decode())
+
+    def type_for(self, seconds: float, keys_per_second: float = 10) -> None:
+        """Type at a steady pace while the server sends."""
+        self.send({"method": "bench/on"})
+        ends = time.monotonic() + seconds
+        due = time.monotonic()
+        while (now := time.monotonic()) < ends:
+            if now >= due:
+                self.type_key()
+                due += 1 / keys_per_second
+            self.read(due - time.monotonic())
+        self.send({"method": "bench/off"})
+        quiet_at = time.monotonic() + 0.3
+        while time.monotonic() < quiet_at:
+            self.read(0.05)
+
+    def arrivals(self) -> list[int]:
+        """How long the keystrokes since the last call were under way."""
+        self.send({"method": "bench/arrivals"})
+        raw = self.wait_for(b'"bench/arrivals"')
+        times: list[int] = json.loads(raw[raw.index(b"\r\n\r\n") + 4 :])["params"]
+        return times
+
+    def type_behind_burst(self) -> int:
+        """How long a keystroke is under way that is typed while 5 MB come in."""
+        self.arrivals()
+        self.send({"method": "bench/burst"})
+        self.read(5)
+        self.type_key()
+        while not any(len(raw) > 4_000_000 for raw in self.read(5)):
+            pass
+        return max(self.arrivals())
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def percentile(values: list[int], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] / 1e6
+
+
+def resident_mb(pid: int) -> float:
+    """Of a process and of its descendants that are Python workers of ours."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(text.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def children(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(one) for one in found]
+
+
+def own_memory_mb(pump: int) -> float:
+    """The pump and its worker, not the server behind them."""
+    total = resident_mb(pump)
+    for child in children(pump):
+        command = Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"zeta_context.server.proxy" in command:
+            total += resident_mb(child)
+    return total
+
+
+def start_ms(argv: list[str], root: Path) -> float:
+    began = time.perf_counter()
+    editor = Editor(argv, asks=False, root=root)
+    editor.send({"id": 1, "method": "initialize", "params": {"capabilities": {}}})
+    editor.wait_for(b'"capabilities"')
+    took = (time.perf_counter() - began) * 1000
+    editor.stop()
+    return took
+
+
+def measure(seconds: float, block_s: float, root: Path) -> dict[str, float]:
+    direct = Editor(SERVER, asks=False, root=root)
+    proxied = Editor(own_command(SERVER), asks=True, root=root)
+    both = {"direct": direct, "proxied": proxied}
+    to_server: dict[str, list[int]] = {"direct": [], "proxied": []}
+    stalls: dict[str, list[int]] = {"direct": [], "proxied": []}
+    try:
+        for editor in both.values():
+            editor.shake_hands(root)
+            editor.type_for(1.5)
+            editor.arrivals()
+            editor.received_ns.clear()
+        for _ in range(max(1, round(seconds / block_s))):
+            for name, editor in both.items():
+                editor.type_for(block_s)
+                to_server[name] += editor.arrivals()
+        for _ in range(15):
+            for name, editor in both.items():
+                stalls[name].append(editor.type_behind_burst())
+        memory = own_memory_mb(proxied.process.pid)
+        answers, predictions = proxied.answers, proxied.predictions
+    finally:
+        direct.stop()
+        proxied.stop()
+    added = {
+        share: max(
+            percentile(to_server["proxied"], share) - percentile(to_server["direct"], share),
+            percentile(proxied.received_ns, share) - percentile(direct.received_ns, share),
+        )
+        for share in (0.5, 0.99)
+    }
+    starts = {"direct": list[float](), "proxied": list[float]()}
+    for _ in range(7):
+        starts["direct"].append(start_ms(SERVER, root))
+        starts["proxied"].append(start_ms(own_command(SERVER), root))
+    return {
+        "added_p50_ms": round(added[0.5], 3),
+        "added_p99_ms": round(added[0.99], 3),
+        "stall_behind_5mb_ms": round(max(stalls["proxied"]) / 1e6, 2),
+        "rss_mb": round(memory, 1),
+        "added_start_ms": round(
+            statistics.median(starts["proxied"]) - statistics.median(starts["direct"]), 1
+        ),
+        "direct_p99_ms": round(
+            max(percentile(to_server["direct"], 0.99), percentile(direct.received_ns, 0.99)), 3
+        ),
+        "stall_direct_ms": round(max(stalls["direct"]) / 1e6, 2),
+        "to_server_p99_ms": round(percentile(to_server["proxied"], 0.99), 3),
+        "to_editor_p99_ms": round(percentile(proxied.received_ns, 0.99), 3),
+        "messages": len(proxied.received_ns),
+        "keystrokes": len(to_server["proxied"]),
+        "answers": answers,
+        "predictions": predictions,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60, help="of typing, each of the two ways")
+    parser.add_argument("--block", type=float, default=5, help="seconds before taking turns")
+    given = parser.parse_args()
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(measure(given.seconds, given.block, Path(folder).resolve())))
+
+
+if __name__ == "__main__":
+    main()
