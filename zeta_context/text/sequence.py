@@ -13,12 +13,16 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 MAX_DISTANCE = 128
 """The most insertions and deletions for which a stretch is searched for the fewest."""
 MAX_DEPTH = 6
 """How often a stretch is divided at unique elements."""
+
+
+_STRIDE = 32
 
 
 class Hunk(NamedTuple):
@@ -28,6 +32,14 @@ class Hunk(NamedTuple):
     old_end: int
     new_start: int
     new_end: int
+
+
+class _Run(NamedTuple):
+    """`length` elements from place `a` of one sequence equal those from place `b` of the other."""
+
+    a: int
+    b: int
+    length: int
 
 
 class _Stretch(NamedTuple):
@@ -56,14 +68,26 @@ def diff_sequences(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[Hun
     kept_new = [j for j in range(start, b1) if new[j] in common]
     a = [ids.setdefault(old[i], len(ids)) for i in kept_old]
     b = [ids[new[j]] for j in kept_new]
-    matches = [(kept_old[i], kept_new[j]) for i, j in sorted(_match(a, b))]
     hunks: list[Hunk] = []
     i = j = start
-    for x, y in [*matches, (a1, b1)]:
+    runs = (part for run in sorted(_match(a, b)) for part in _unsqueeze(run, kept_old, kept_new))
+    for x, y, length in chain(runs, [_Run(a1, b1, 0)]):
         if x > i or y > j:
             hunks.append(Hunk(i, x, j, y))
-        i, j = x + 1, y + 1
+        i, j = x + length, y + length
     return _slid_down(hunks, old, new)
+
+
+def _unsqueeze(run: _Run, kept_a: list[int], kept_b: list[int]) -> Iterator[_Run]:
+    """A run of places in the kept elements as runs of places in the sequences."""
+    i, j, length = run
+    a, b = kept_a[i], kept_b[j]
+    if kept_a[i + length - 1] - a == kept_b[j + length - 1] - b == length - 1:
+        yield _Run(a, b, length)
+    else:
+        half = length // 2
+        yield from _unsqueeze(_Run(i, j, half), kept_a, kept_b)
+        yield from _unsqueeze(_Run(i + half, j + half, length - half), kept_a, kept_b)
 
 
 def _trim(
@@ -81,27 +105,29 @@ def _trim(
     return prefix, a1, b1
 
 
-def _match(a: list[int], b: list[int]) -> Iterator[tuple[int, int]]:
-    """Pairs of equal elements, increasing on both sides once sorted."""
+def _match(a: list[int], b: list[int]) -> Iterator[_Run]:
+    """Runs of equal elements, increasing on both sides once sorted."""
     stack = [_Stretch(0, len(a), 0, len(b))]
     while stack:
         stretch = stack.pop()
         prefix, a1, b1 = _trim(a, b, stretch)
         a0, b0 = stretch.a0 + prefix, stretch.b0 + prefix
-        yield from zip(range(stretch.a0, a0), range(stretch.b0, b0), strict=True)
-        yield from zip(range(a1, stretch.a1), range(b1, stretch.b1), strict=True)
+        if prefix:
+            yield _Run(stretch.a0, stretch.b0, prefix)
+        if a1 < stretch.a1:
+            yield _Run(a1, b1, stretch.a1 - a1)
         if a0 == a1 or b0 == b1:
             continue
         rest = _Stretch(a0, a1, b0, b1, stretch.depth + 1)
         path = _find_shortest(a[a0:a1], b[b0:b1])
         if path is not None:
-            yield from ((a0 + i, b0 + j) for i, j in path)
+            yield from (_Run(a0 + i, b0 + j, length) for i, j, length in path)
         elif rest.depth <= MAX_DEPTH:
             stack.extend(_divide(a, b, rest))
 
 
-def _find_shortest(a: list[int], b: list[int]) -> list[tuple[int, int]] | None:
-    """The pairs of a shortest edit path; None when it is longer than `MAX_DISTANCE`."""
+def _find_shortest(a: list[int], b: list[int]) -> list[_Run] | None:
+    """The runs of a shortest edit path; None when it is longer than `MAX_DISTANCE`."""
     n, m = len(a), len(b)
     if abs(n - m) > MAX_DISTANCE:
         return None
@@ -118,28 +144,32 @@ def _find_shortest(a: list[int], b: list[int]) -> list[tuple[int, int]] | None:
             while i < n and j < m and a[i] == b[j]:
                 i += 1
                 j += 1
+                while i + _STRIDE <= n and a[i : i + _STRIDE] == b[j : j + _STRIDE]:
+                    i += _STRIDE
+                    j += _STRIDE
             reach[offset + k] = i
             if i >= n and j >= m:
                 return _walk_back(trace, n, m)
     return None
 
 
-def _walk_back(trace: list[list[int]], i: int, j: int) -> list[tuple[int, int]]:
-    pairs: list[tuple[int, int]] = []
+def _walk_back(trace: list[list[int]], i: int, j: int) -> list[_Run]:
+    runs: list[_Run] = []
     for distance in range(len(trace) - 1, -1, -1):
         reach, middle, k = trace[distance], distance + 1, i - j
         left, right = reach[middle + k - 1], reach[middle + k + 1]
         down = k == -distance or (k != distance and left < right)
         previous = right if down else left + 1
         start = previous if distance else 0
-        while i > start:
-            i, j = i - 1, j - 1
-            pairs.append((i, j))
+        if i > start:
+            length = i - start
+            i, j = start, j - length
+            runs.append(_Run(i, j, length))
         if down:
             j -= 1
         else:
             i -= 1
-    return pairs
+    return runs
 
 
 def _divide(a: list[int], b: list[int], stretch: _Stretch) -> Iterator[_Stretch]:
