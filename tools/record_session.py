@@ -39,6 +39,7 @@ _FIND_FILE_MS = 2200
 _FIND_PLACE_MS = 950
 _COMMAND_MS = 420
 _START_MS = 1500
+_MAX_INDENT_KEYS = 40
 
 
 class Person:
@@ -54,6 +55,7 @@ class Person:
         self._typing = TypingModel(script.seed)
         self._known_cursor = ("", 0)
         self._latest_key = ""
+        self._is_past_row_end = False
 
     def act(self) -> None:
         """Carry out every step and end the trace."""
@@ -94,6 +96,7 @@ class Person:
         column = len(text[row_start:offset].encode()) + 1
         self._wait(self._typing.think_ms(_FIND_PLACE_MS))
         self._press(f"<Cmd>call cursor({row}, {column})<CR>")
+        self._is_past_row_end = self._editor.cursor < offset
 
     def _do_change(self, text: str) -> None:
         self._command("ciw")
@@ -101,7 +104,8 @@ class Person:
 
     def _do_type(self, text: str) -> None:
         if self._editor.mode != "i":
-            self._command("i")
+            # In normal mode the cursor cannot stand behind the last character of a row.
+            self._command("a" if self._is_past_row_end else "i")
         self._type(text)
 
     def _do_append(self, text: str) -> None:
@@ -114,12 +118,12 @@ class Person:
 
     def _do_below(self, text: str) -> None:
         self._command("o")
-        self._indent(text)
+        self._indent(text.partition("\n")[0])
         self._type(text.lstrip(" "))
 
     def _do_above(self, text: str) -> None:
         self._command("O")
-        self._indent(text)
+        self._indent(text.partition("\n")[0])
         self._type(text.lstrip(" "))
 
     def _do_keys(self, keys: str) -> None:
@@ -177,7 +181,7 @@ class Person:
         if not line.strip():
             return
         wanted = len(line) - len(line.lstrip(" "))
-        for _ in range(wanted + 1):
+        for _ in range(_MAX_INDENT_KEYS):
             text, cursor = self._editor.texts[self._editor.path], self._editor.cursor
             have = cursor - (text.rfind("\n", 0, cursor) + 1)
             if have == wanted:
@@ -202,6 +206,7 @@ class Person:
             self._press("<Esc>")
 
     def _press(self, keys: str, cause: Cause = "edit") -> None:
+        self._is_past_row_end = False
         self._tell(self._editor.press(keys), cause)
 
     def _tell(self, changes: Sequence[Change], cause: Cause) -> None:
