@@ -313,7 +313,7 @@ def test_an_expected_reload_is_not_taken_for_typing() -> None:
     tracker = make_tracker(numbered(20), version=1)
     tracker.edit(PROJECT, PATH, Span(0, 0), "typed ", version=2)
     disk = numbered(20).replace("line 5\n", "line five\n")
-    tracker.expect_reload(PROJECT, PATH, disk)
+    tracker.take_disk(PROJECT, PATH, disk)
     row = lsp((5, 0), (5, 6), "line five")
     tracker.apply_changes(PROJECT, PATH, (lsp((0, 0), (0, 6), ""), row), version=3)
     assert text_of(tracker) == disk
@@ -325,7 +325,7 @@ def test_an_expected_reload_is_not_taken_for_typing() -> None:
 
 def test_typing_while_a_reload_is_expected_is_still_typing() -> None:
     tracker = make_tracker("a\n")
-    tracker.expect_reload(PROJECT, PATH, "something else\n")
+    tracker.take_disk(PROJECT, PATH, "something else\n")
     tracker.edit(PROJECT, PATH, Span(0, 0), "x")
     assert len(events_of(tracker)) == 1
 
@@ -422,3 +422,44 @@ def test_edits_in_a_row_of_ten_megabytes_are_tracked_and_not_told() -> None:
     assert document(tracker).snapshot.slice(Span(4_999_999, 5_000_002)) == "xyx"
     assert events_of(tracker) == ()
     assert total(tracker, "history_too_large") == 1
+
+
+def test_a_reload_that_came_before_the_news_of_it_is_taken_back() -> None:
+    now = [10.0]
+    tracker = Tracker(counts=Counts(), clock=lambda: now[0])
+    tracker.open(PROJECT, PATH, numbered(100))
+    tracker.edit(PROJECT, PATH, Span(0, 0), "typed ")
+    disk = numbered(100).replace("line 5\n", "five\n").replace("line 50\n", "fifty\n")
+    now[0] = 20.0
+    tracker.replace(PROJECT, PATH, disk)
+    assert len(events_of(tracker)) > 1
+    now[0] = 20.3
+    assert tracker.take_disk(PROJECT, PATH, disk, age_seconds=0.5) == "reloaded"
+    assert ["typed" in event.diff for event in events_of(tracker)] == [True]
+    assert total(tracker, "history_reload") == 1
+    assert not document(tracker).is_dirty
+    last = tracker.last_edit(PROJECT)
+    assert last is not None
+    assert last.at == 10.0
+
+
+def test_a_save_that_we_were_not_told_of_yet_is_no_reload() -> None:
+    now = [10.0]
+    tracker = Tracker(counts=Counts(), clock=lambda: now[0])
+    tracker.open(PROJECT, PATH, "a\n")
+    tracker.edit(PROJECT, PATH, Span(0, 0), "typed ")
+    now[0] = 11.0
+    assert tracker.take_disk(PROJECT, PATH, "typed a\n", age_seconds=0.1) == "saved"
+    assert len(events_of(tracker)) == 1
+    assert not document(tracker).is_dirty
+
+
+def test_the_editors_own_save_is_told_from_a_change_by_others() -> None:
+    tracker = make_tracker("a\n")
+    assert tracker.take_disk(PROJECT, "other.py", "a\n") == "not_open"
+    tracker.edit(PROJECT, PATH, Span(0, 0), "1")
+    tracker.save(PROJECT, PATH)
+    tracker.edit(PROJECT, PATH, Span(0, 0), "2")
+    assert tracker.take_disk(PROJECT, PATH, "1a\n") == "unchanged"
+    assert tracker.take_disk(PROJECT, PATH, "b\n") == "changed"
+    assert document(tracker).is_dirty

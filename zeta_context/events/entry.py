@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from zeta_context.events.change import Change
 from zeta_context.events.event import Cause, Event
+from zeta_context.text.patch import render_region_diff
 from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
 
@@ -124,6 +125,8 @@ class HistoryEntry:
                 return None
             old_span, new_span = self.change.old_span, self.change.new_span
             diff = _render(self.change)
+            if not diff:
+                return None
         elif self._region is not None:
             change, offset, first_row = self._region
             old_span = Span(change.old_span.start + offset, change.old_span.end + offset)
@@ -168,14 +171,8 @@ def _find_region(snapshot: TextSnapshot, span: Span) -> Span:
 
 
 def _render(change: Change) -> str:
-    # The region renderer is not there yet: rows by way of the standard library.
-    import difflib
-
-    old = [change.old.row(row) for row in range(change.old.row_count) if change.old.row(row)]
-    new = [change.new.row(row) for row in range(change.new.row_count) if change.new.row(row)]
-    lines = list(difflib.unified_diff(old, new, n=CONTEXT_ROWS))[2:]
-    return "".join(
-        line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines
+    return render_region_diff(
+        change.old, change.new, change.old_span, change.new_span, context=CONTEXT_ROWS
     )
 
 

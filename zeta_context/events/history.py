@@ -48,6 +48,15 @@ class LastEdit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryMark:
+    """A state of a history to go back to; means nothing outside of it."""
+
+    closed: tuple[HistoryEntry, ...]
+    open: _Open | None
+    last_edit: LastEdit | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Open:
     """The event that still grows: `tail` is what came after its latest pause, `head` all before.
 
@@ -80,8 +89,6 @@ class EditHistory:
         self._closed: tuple[HistoryEntry, ...] = ()
         self._older: deque[HistoryEntry] = deque(maxlen=MAX_RECENT_EVENTS - MAX_EVENTS + 1)
         self._open: _Open | None = None
-        self._before_last: tuple[tuple[HistoryEntry, ...], _Open | None, LastEdit | None] | None
-        self._before_last = None
         self._last_edit: LastEdit | None = None
         self._timelines: OrderedDict[str, UndoTimeline] = OrderedDict()
 
@@ -102,6 +109,11 @@ class EditHistory:
         entries = (*self._older, *self._closed)
         return self._tell(entries[max(0, len(entries) - limit) :])
 
+    def known(self) -> tuple[Event, ...]:
+        """All that is remembered, oldest first, the open event last and whole, as of now."""
+        entries = (*self._older, *self._closed)
+        return self._tell(entries + ((self._open.whole,) if self._open else ()))
+
     def record(
         self,
         path: str,
@@ -115,10 +127,8 @@ class EditHistory:
 
         `cause` is what the editor says; without it undo and redo are found by comparison.
         """
-        before = (self._closed, self._open, self._last_edit)
         self._take_in(path, change, at=at, predicted=predicted, cause=cause)
         self._last_edit = LastEdit(path=path, span=change.new_span, at=at)
-        self._before_last = before
 
     def record_remote(
         self, path: str, change: Change, *, at: float, cursor: int | None = None
@@ -142,12 +152,17 @@ class EditHistory:
         self._follow(path, change)
         self._note(reason, path, change)
 
-    def take_back(self, path: str, *, reason: str = "history_reload") -> bool:
-        """Forget the latest change after all, if it was in `path`: it proved to be a reload."""
-        if self._before_last is None or self._last_edit is None or self._last_edit.path != path:
+    def mark(self) -> HistoryMark:
+        """This state of the history."""
+        return HistoryMark(closed=self._closed, open=self._open, last_edit=self._last_edit)
+
+    def take_back(
+        self, path: str, before: HistoryMark, after: HistoryMark, *, reason: str = "history_reload"
+    ) -> bool:
+        """Forget what was taken in between two marks, if that was the latest: it was no edit."""
+        if self._closed is not after.closed or self._open is not after.open:
             return False
-        self._closed, self._open, self._last_edit = self._before_last
-        self._before_last = None
+        self._closed, self._open, self._last_edit = before.closed, before.open, before.last_edit
         while self._older and self._older[-1] in self._closed:
             self._older.pop()
         self._close_open_of(path)
@@ -230,7 +245,6 @@ class EditHistory:
         last = self._last_edit
         if last is not None and last.path == path:
             self._last_edit = LastEdit(path=path, span=change.carry(last.span), at=last.at)
-        self._before_last = None
 
     def _close_open_of(self, path: str) -> None:
         if self._open is not None and self._open.tail.path == path:

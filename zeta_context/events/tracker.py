@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Literal
 
 from zeta_context.counts import Counts
 from zeta_context.errors import NotOpen, OutOfRange
@@ -18,7 +19,7 @@ from zeta_context.events.change import Change
 from zeta_context.events.content_change import ContentChange, locate_change
 from zeta_context.events.document import DocumentState, OpenDocument
 from zeta_context.events.event import Cause
-from zeta_context.events.history import GROUPING_ROWS, EditHistory, LastEdit
+from zeta_context.events.history import GROUPING_ROWS, EditHistory, HistoryMark, LastEdit
 from zeta_context.events.language import language_of
 from zeta_context.events.reduce import (
     enclose_in_order,
@@ -31,6 +32,13 @@ from zeta_context.events.reduce import (
 from zeta_context.text.edit import TextEdit, sort_edits, validate_edits
 from zeta_context.text.point import Encoding, Span
 from zeta_context.text.snapshot import TextSnapshot
+
+DiskState = Literal["not_open", "unchanged", "saved", "changed", "reloaded"]
+"""What a file on disk says about its document.
+
+`unchanged`: the text of the latest open or save. `saved`: the current text, by a save we were not
+told of yet. `changed`: neither, so the editor will reload it or ask. `reloaded`: the editor did.
+"""
 
 MAX_PLACES = 3
 """A change at more places than this at once is a bulk change, of which one place is told."""
@@ -47,6 +55,16 @@ class _Origin:
     cursor: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Latest:
+    """The latest change of a project that was taken for the user's, and the history around it."""
+
+    path: str
+    at: float
+    before: HistoryMark
+    after: HistoryMark
+
+
 class Tracker:
     """Open documents over one or more projects, with one edit history a project."""
 
@@ -57,6 +75,7 @@ class Tracker:
         self._clock = clock
         self._documents: dict[tuple[str, str], DocumentState] = {}
         self._histories: dict[str, EditHistory] = {}
+        self._latest: dict[str, _Latest] = {}
 
     def history(self, project: str) -> EditHistory:
         """The edit history of a project."""
@@ -264,11 +283,33 @@ class Tracker:
             self._take(state, steps, version, _Origin(at=at, predicted=predicted, cause=cause))
         return state.view()
 
-    def expect_reload(self, project: str, path: str, text: str) -> None:
-        """Say what a file holds on disk now, so that the reload of it is not taken for typing."""
+    def take_disk(
+        self, project: str, path: str, text: str, *, age_seconds: float | None = None
+    ) -> DiskState:
+        """Say what the file of a document holds on disk now, written `age_seconds` ago.
+
+        Tells the editor's own save from a change by others. After the latter, the edit by which
+        the editor takes that text over is no typing; and if it came before this news, and so
+        counted as typing, it is taken back.
+        """
         state = self._documents.get((project, path))
-        if state is not None:
+        if state is None:
+            return "not_open"
+        if _holds(state.saved, text):
+            state.expected = None
+            return "unchanged"
+        if not _holds(state.snapshot, text):
             state.expected = text
+            return "changed"
+        last = self._latest.get(project)
+        state.saved = state.snapshot
+        state.touch()
+        if last is not None and last.path == path and age_seconds is not None:
+            # If the file was like this before the text became like it, the text came from it.
+            came_later = self._clock() - last.at < age_seconds
+            if came_later and self.history(project).take_back(path, last.before, last.after):
+                return "reloaded"
+        return "saved"
 
     def _find(self, project: str, path: str) -> DocumentState:
         state = self._documents.get((project, path))
@@ -281,12 +322,17 @@ class Tracker:
     ) -> None:
         """Enter changes that follow one another into the history and into the document."""
         made = [step for step in steps if not step.new.is_same(step.old)]
-        if made and _leads_to(made[-1].new, state.expected):
+        if made and _holds(made[-1].new, state.expected):
             self._pass_over(state, made)
             state.saved = made[-1].new
             state.expected = None
         elif made and origin.is_local:
+            history = self.history(state.project)
+            before = history.mark()
             self._record(state, made, origin)
+            self._latest[state.project] = _Latest(
+                path=state.path, at=origin.at, before=before, after=history.mark()
+            )
         elif made:
             history = self.history(state.project)
             for change in join_near(made, GROUPING_ROWS):
@@ -328,7 +374,7 @@ class Tracker:
         state.touch()
 
 
-def _leads_to(snapshot: TextSnapshot, text: str | None) -> bool:
+def _holds(snapshot: TextSnapshot, text: str | None) -> bool:
     return text is not None and len(snapshot) == len(text) and snapshot.text == text
 
 
