@@ -1,4 +1,18 @@
-"""Composes the settings of the packages below; each owns its own.
+"""Composes the settings of the packages below; each package owns its own.
 
-Read from the user's own configuration only; a repository can only narrow (see docs/privacy).
+They come from the embedder or from the user's own configuration, never from a repository.
 """
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from zeta_context.context.gather import ContextSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set; the defaults use no model, no language server, no network."""
+
+    context: ContextSettings = field(default_factory=ContextSettings)
+    offer_status: bool = True

@@ -30,6 +30,11 @@ class PendingAcceptance:
         """Whether every edit of the prediction was reported."""
         return not self._remaining
 
+    @property
+    def remaining(self) -> tuple[TextEdit, ...]:
+        """The edits not reported yet, against today's text."""
+        return tuple(self._remaining)
+
     def matches(self, edits: tuple[TextEdit, ...]) -> bool:
         """Whether `edits`, one change against today's text, belong to the prediction.
 

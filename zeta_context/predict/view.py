@@ -6,25 +6,15 @@ Immutable, so that a proposer can run in another thread while the user types on.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from zeta_context.events.document import OpenDocument
 from zeta_context.events.event import Event
 from zeta_context.predict.prediction import Discarded, Prediction
+from zeta_context.prompt.input import PromptInput
 
-if TYPE_CHECKING:
-    from zeta_context.prompt.input import PromptInput
-    from zeta_context.text.snapshot import TextSnapshot
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """An open document at one version; `path` is POSIX, below the project's root."""
-
-    project: str
-    path: str
-    language: str
-    version: int
-    snapshot: TextSnapshot
+Document = OpenDocument
+"""What a proposer calls a document is the tracker's own record of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

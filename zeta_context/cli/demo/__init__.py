@@ -1,0 +1,56 @@
+"""`zeta-context demo`: a recorded session, replayed and predicted before one's eyes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+SESSION = Path("sessions", "lending-accounts.jsonl")
+REPOSITORY = Path("repos", "lending")
+
+
+@click.command()
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the same as one self-contained page to this file.",
+)
+def command(page: Path | None) -> None:
+    """Watch a recorded editing session being predicted, with a real language server.
+
+    Replays what a developer typed in Neovim, asks for a prediction at each pause, and shows the
+    edit events, the definitions found, the prompt by section, the prediction with its reason, or
+    why there is none.
+    """
+    from rich.console import Console
+
+    from zeta_context.cli.demo.story import tell_story
+    from zeta_context.cli.demo.terminal import show_story
+
+    fixtures = find_fixtures()
+    with Console(stderr=True).status("Replaying the recorded session …"):
+        story = asyncio.run(tell_story(fixtures / SESSION, fixtures / REPOSITORY))
+    if page is None:
+        console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+        show_story(story, console)
+        return
+    from zeta_context.cli.demo.page import render_page
+
+    page.write_text(render_page(story), encoding="utf-8")
+    click.echo(f"wrote {page}", err=True)
+
+
+def find_fixtures() -> Path:
+    """The folder with the recorded session: in a checkout, or inside the installed package."""
+    package = Path(__file__).resolve().parent.parent.parent
+    for folder in (package.parent / "fixtures", package / "demo_fixtures"):
+        if (folder / SESSION).is_file():
+            return folder
+    raise click.ClickException(
+        "the demo's recorded session is not part of this installation; "
+        "run it from a checkout with `make demo`"
+    )

@@ -1,0 +1,1 @@
+"""Telling whether predictions are any good: replays, scores, reports."""

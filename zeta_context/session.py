@@ -1,0 +1,210 @@
+"""The embedder's face and the composition root: wiring only.
+
+An editor tells a `Session` what happens to its documents and asks it for predictions. It decides
+nothing itself: tracking is `events`, context is `context`, predicting is `predict`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+from zeta_context.context.gather import ContextGatherer
+from zeta_context.counts import Counts
+from zeta_context.events.addresses import Addresses
+from zeta_context.events.content_change import ContentChange
+from zeta_context.events.document import OpenDocument
+from zeta_context.events.event import Cause, Event
+from zeta_context.events.projects import Projects
+from zeta_context.events.tracker import Tracker
+from zeta_context.predict.explanation import Explanation
+from zeta_context.predict.offers import Offers
+from zeta_context.predict.prediction import Discarded, Outcome, Prediction, RejectReason
+from zeta_context.predict.predictor import Predictor
+from zeta_context.predict.proposers.repeat import RepeatProposer
+from zeta_context.predict.view import Proposer, View
+from zeta_context.prompt.input import Trigger
+from zeta_context.settings import Settings
+from zeta_context.status import StatusOffer
+from zeta_context.text.edit import TextEdit
+from zeta_context.text.point import Encoding, Point, Span
+
+
+class Session:
+    """Tracks the documents of one or more project roots and predicts the next edit in them.
+
+    Paths are relative to the first root, or absolute below one of the roots; offsets and columns
+    are code points. What an editor tells is taken in at once: only `predict` and `aclose` wait.
+    """
+
+    def __init__(
+        self,
+        root: str | Path = ".",
+        *,
+        more_roots: Sequence[str | Path] = (),
+        settings: Settings | None = None,
+        proposers: Sequence[Proposer] | None = None,
+        counts: Counts | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings = settings if settings is not None else Settings()
+        self.counts = counts if counts is not None else Counts()
+        self.projects = Projects((root, *more_roots))
+        self._addresses = Addresses(self.projects)
+        self._tracker = Tracker(counts=self.counts, clock=clock)
+        self._gatherer = ContextGatherer(self.projects, self.settings.context, self.counts)
+        self._predictor = Predictor(
+            proposers if proposers is not None else (RepeatProposer(),), self.counts
+        )
+        self._offers = Offers(self.counts)
+        self._status = StatusOffer(self.status, counts=self.counts)
+
+    async def __aenter__(self) -> Self:
+        if self.settings.offer_status:
+            self._status.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop what was started: language servers, the status socket."""
+        self._status.stop()
+        await self._gatherer.aclose()
+
+    def open(
+        self, path: str, text: str, *, language: str = "", version: int | None = None
+    ) -> OpenDocument:
+        """Take in an opened document; the language is told from the path where none is given."""
+        key = self._addresses.keep(path)
+        self._offers.drop(key)
+        document = self._tracker.open(*key, text, language, version)
+        self._gatherer.warm_up(document)
+        return document
+
+    def edit(
+        self, path: str, span: Span, new_text: str, *, version: int | None = None
+    ) -> OpenDocument:
+        """Replace `span` of a document by `new_text`, as the user just did."""
+        return self.edit_many(path, (TextEdit(span, new_text),), version=version)
+
+    def edit_many(
+        self,
+        path: str,
+        edits: Sequence[TextEdit],
+        *,
+        version: int | None = None,
+        cause: Cause | None = None,
+        predicted: bool = False,
+    ) -> OpenDocument:
+        """Make several disjoint edits of the same text at once; the offered ones are predicted."""
+        key = self._addresses.find(path)
+        predicted = self._offers.take_edits(key, edits) or predicted
+        return self._tracker.edit_many(
+            *key, edits, version=version, predicted=predicted, cause=cause
+        )
+
+    def apply_changes(
+        self,
+        path: str,
+        changes: Sequence[ContentChange],
+        *,
+        encoding: Encoding = "utf-16",
+        version: int | None = None,
+    ) -> OpenDocument:
+        """Take in the `contentChanges` of a language-server client's `didChange`."""
+        key = self._addresses.find(path)
+        predicted = self._offers.take_changes(key, self._tracker.document(*key), changes, encoding)
+        return self._tracker.apply_changes(
+            *key, changes, encoding=encoding, version=version, predicted=predicted
+        )
+
+    def reload(self, path: str, text: str) -> OpenDocument:
+        """Take in that the editor read the file again: nobody typed what differs."""
+        key = self._addresses.find(path)
+        self._offers.drop(key)
+        return self._tracker.replace(*key, text, is_reload=True)
+
+    def save(self, path: str) -> OpenDocument:
+        """Take in that a document was saved as it stands."""
+        return self._tracker.save(*self._addresses.find(path))
+
+    def rename(self, old_path: str, path: str) -> OpenDocument:
+        """Take in that a document got another path in the same project."""
+        project, old = self._addresses.drop(old_path)
+        return self._tracker.rename(project, old, self._addresses.keep(path).path)
+
+    def close(self, path: str) -> None:
+        """Take in that a document was closed."""
+        key = self._addresses.drop(path)
+        self._offers.drop(key)
+        self._gatherer.forget(self._tracker.document(*key))
+        self._tracker.close(*key)
+
+    def document(self, path: str) -> OpenDocument:
+        """An open document as it stands; raises NotOpen."""
+        return self._tracker.document(*self._addresses.find(path))
+
+    def events(self, project: str | None = None) -> tuple[Event, ...]:
+        """The edit history of a project (the first root's by default), oldest first."""
+        return self._tracker.history(project or next(iter(self.projects)).name).events()
+
+    async def predict(
+        self, path: str, cursor: Point | int, *, trigger: Trigger = "other"
+    ) -> Prediction | Discarded:
+        """Predict the next edit from a cursor, or say why there is none."""
+        answer, _ = await self.explain(path, cursor, trigger=trigger)
+        return answer
+
+    async def explain(
+        self, path: str, cursor: Point | int, *, trigger: Trigger = "other"
+    ) -> tuple[Prediction | Discarded, Explanation]:
+        """Predict, and tell what was looked at and how long each stage took."""
+        document = self.document(path)
+        offset = cursor if isinstance(cursor, int) else document.snapshot.offset(cursor)
+        history = self._tracker.history(document.project)
+        gathered = await self._gatherer.gather(document, offset, history.events(), trigger=trigger)
+        others = [one for one in self._tracker.documents(document.project) if one != document]
+        view = View(
+            document=document,
+            cursor=offset,
+            events=history.known(),
+            others=tuple(others),
+            prompt_input=gathered.prompt_input,
+        )
+        answer, stage = await asyncio.to_thread(self._predictor.predict_timed, view)
+        explanation = Explanation(view=view, gathered=gathered, stages=(*gathered.stages, stage))
+        return self._offers.make(answer, view, self._tracker.documents), explanation
+
+    def accept(self, prediction: Prediction) -> Outcome:
+        """Take in that a prediction was accepted.
+
+        An editor that reports its changes has told the edits already; for one that does not, the
+        session's copy of the document is changed here. Raises StaleSnapshot when the document was
+        changed otherwise since the prediction was made.
+        """
+        outcome, untold = self._offers.accept(prediction)
+        if untold:
+            self._tracker.edit_many(prediction.project, prediction.path, untold, predicted=True)
+        return outcome
+
+    def reject(
+        self, prediction: Prediction, *, reason: RejectReason = "rejected", was_shown: bool = True
+    ) -> Outcome:
+        """Take in that a prediction was not accepted, and why."""
+        return self._offers.reject(prediction, reason, was_shown=was_shown)
+
+    def status(self) -> dict[str, object]:
+        """What `zeta-context doctor` shows of this session: names, counts, places; no text."""
+        return {
+            "projects": [project.name for project in self.projects],
+            "documents": len(self._tracker.documents()),
+            "totals": self.counts.totals(),
+            "recent": [
+                {"at": reason.at, "name": reason.name, "place": reason.place}
+                for reason in self.counts.recent()
+            ],
+        }
