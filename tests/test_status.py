@@ -275,3 +275,10 @@ def test_the_folder_is_the_users_runtime_folder(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert status_folder() == tmp_path / "zeta-context"
     assert read_statuses() == ()
+
+
+def test_without_a_runtime_folder_of_the_system_nobody_is_warned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    assert status_folder().name == "zeta-context"

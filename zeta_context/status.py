@@ -18,6 +18,7 @@ import struct
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,10 @@ def status_folder() -> Path:
     """The folder of this user's status sockets, which may not exist."""
     from platformdirs import user_runtime_path
 
-    return Path(user_runtime_path("zeta-context", appauthor=False))
+    with warnings.catch_warnings():
+        # Where the system names no runtime folder, platformdirs warns about the one it takes.
+        warnings.simplefilter("ignore")
+        return Path(user_runtime_path("zeta-context", appauthor=False))
 
 
 class StatusOffer:
@@ -86,7 +90,7 @@ class StatusOffer:
             return
         try:
             self._open()
-        except (OSError, RuntimeError):
+        except Exception:  # whatever keeps it from being offered is no fault of the host
             self._counts.note("status_unavailable")
             self._close()
 

@@ -106,6 +106,15 @@ def test_head_text_is_what_was_committed(repo: GitRepo) -> None:
         assert worktree.head_text(path) is None
 
 
+def test_tracked_paths_are_those_of_the_index_up_to_a_limit(repo: GitRepo) -> None:
+    repo.write("staged.py", "s\n")
+    repo.write("d/b.py", "b\n")
+    repo.git("add", "-A")
+    repo.write("untracked.py", "u\n")
+    assert open_worktree(repo).tracked_paths() == ("d/b.py", "staged.py")
+    assert open_worktree(repo).tracked_paths(limit=1) == ("d/b.py",)
+
+
 def test_ignore_rules_are_those_of_git(repo: GitRepo) -> None:
     repo.commit({".gitignore": "*.log\n!keep.log\n/out/\n", "sub/.gitignore": "tmp\n"})
     worktree = open_worktree(repo)

@@ -11,6 +11,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -140,6 +141,10 @@ class Worktree:
         """Whether git's ignore rules cover a path relative to the root; tracked files too."""
         return self._ask(lambda: self._repository.path_is_ignored(path))
 
+    def tracked_paths(self, limit: int = 20_000) -> tuple[str, ...]:
+        """The paths in the index, in its order, at most `limit` of them."""
+        return self._ask(lambda: self._tracked_paths(limit))
+
     def uncommitted(self) -> Uncommitted:
         """The changes since HEAD with both contents; symbolic links, filtered and large files,
         and submodules are counted instead."""
@@ -227,6 +232,12 @@ class Worktree:
         kept = sorted(text_paths, key=lambda path: modified_at(self.root, path), reverse=True)
         skipped["too_many_files"] += len(kept[self._limits.max_files :])
         return tuple(sorted(kept[: self._limits.max_files]))
+
+    def _tracked_paths(self, limit: int) -> tuple[str, ...]:
+        index = self._repository.index
+        index.read(False)
+        paths = (entry.path for entry in islice(index, limit))
+        return tuple(path for path in paths if is_text_path(path))
 
     def _uncommitted(self) -> Uncommitted:
         status = self._status()
