@@ -147,20 +147,18 @@ class HistoryEntry:
 
 def is_within_limit(change: Change) -> bool:
     """Whether the rows of a change with their context are small enough to be told."""
-    return all(
-        _fits(snapshot, span)
-        for snapshot, span in ((change.old, change.old_span), (change.new, change.new_span))
-    )
+    start, end = _find_region(change.new, change.new_span)
+    # What follows the change is the same on both sides, so the old rows need not be looked up.
+    old_end = end - change.new_span.end + change.old_span.end
+    return _fits(change.new, Span(start, end)) and _fits(change.old, Span(start, old_end))
 
 
-def _fits(snapshot: TextSnapshot, span: Span) -> bool:
-    start, end = _find_region(snapshot, span)
-    if end - start > MAX_REGION_BYTES:
+def _fits(snapshot: TextSnapshot, region: Span) -> bool:
+    if region.length > MAX_REGION_BYTES:
         return False
-    if (end - start) * 4 <= MAX_REGION_BYTES:
+    if region.length * 4 <= MAX_REGION_BYTES:
         return True
-    region = snapshot.slice(Span(start, end))
-    return len(region.encode("utf-8", "surrogatepass")) <= MAX_REGION_BYTES
+    return len(snapshot.slice(region).encode("utf-8", "surrogatepass")) <= MAX_REGION_BYTES
 
 
 def _find_region(snapshot: TextSnapshot, span: Span) -> Span:
