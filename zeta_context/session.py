@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from zeta_context.context.gather import ContextGatherer
 from zeta_context.counts import Counts
@@ -31,6 +31,9 @@ from zeta_context.settings import Settings
 from zeta_context.status import StatusOffer
 from zeta_context.text.edit import TextEdit
 from zeta_context.text.point import Encoding, Point, Span
+
+if TYPE_CHECKING:
+    from zeta_context.context.questions import Server
 
 
 class Session:
@@ -74,6 +77,10 @@ class Session:
         """Stop what was started: language servers, the status socket."""
         self._status.stop()
         await self._gatherer.aclose()
+
+    def lend_server(self, server: Server) -> None:
+        """Ask a language server that the editor runs, whatever the settings say of servers."""
+        self._gatherer.lend(server)
 
     def open(
         self, path: str, text: str, *, language: str = "", version: int | None = None

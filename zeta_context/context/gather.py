@@ -22,6 +22,7 @@ from zeta_context.prompt.input import PromptInput, Trigger
 if TYPE_CHECKING:
     from zeta_context.context.definitions import DefinitionContext
     from zeta_context.context.definitions import Gathered as Definitions
+    from zeta_context.context.questions import Server
     from zeta_context.lsp.pool import LanguageServers
 
 
@@ -67,6 +68,7 @@ class ContextGatherer:
         self._syntax = SyntaxCache()
         self._pools: dict[str, LanguageServers] = {}
         self._contexts: dict[tuple[str, str], DefinitionContext] = {}
+        self._lent: Server | None = None
 
     async def gather(
         self,
@@ -103,6 +105,11 @@ class ContextGatherer:
         )
         return Gathered(prompt_input=prompt_input, definitions=definitions, stages=tuple(stages))
 
+    def lend(self, server: Server) -> None:
+        """Ask this server, which somebody else runs, instead of starting any."""
+        self._lent = server
+        self._contexts.clear()
+
     def warm_up(self, document: OpenDocument) -> None:
         """Start the language server that a document will need; never waits."""
         if self._settings.definitions:
@@ -123,7 +130,7 @@ class ContextGatherer:
             await pool.close()
 
     async def _find_definitions(self, document: OpenDocument, cursor: int) -> Definitions | None:
-        if not self._settings.definitions:
+        if not self._settings.definitions and self._lent is None:
             return None
         context = self._context_for(document)
         if context is None:
@@ -138,6 +145,11 @@ class ContextGatherer:
         if key in self._contexts:
             return self._contexts[key]
         root = self._projects.root(document.project)
+        if self._lent is not None:
+            context = self._contexts[key] = DefinitionContext(
+                self._lent, root=root, project=document.project, counts=self._counts
+            )
+            return context
         pool = self._pools.get(document.project)
         if pool is None:
             pool = self._pools[document.project] = LanguageServers(
