@@ -21,8 +21,8 @@ def test_after_an_hour_of_typing_the_history_holds_no_more_than_its_limits() -> 
 
 
 def test_memory_does_not_grow_with_the_time_typed() -> None:
-    short = measure_memory(rows=2_000, keystrokes=3_000)["track_hour_mb"]
-    long = measure_memory(rows=2_000, keystrokes=12_000)["track_hour_mb"]
+    short = measure_memory(rows=2_000, keystrokes=1_500)["track_hour_mb"]
+    long = measure_memory(rows=2_000, keystrokes=6_000)["track_hour_mb"]
     # What was typed itself is some 16 kB; ten events and the undo states are the rest.
     assert long < 3.0
     assert long < short + 1.0

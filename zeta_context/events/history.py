@@ -125,7 +125,7 @@ class EditHistory:
     ) -> None:
         """Take in a change that the user made, or accepted when `predicted`, at `at` seconds.
 
-        `cause` is what the editor says; without it undo and redo are found by comparison.
+        `cause` is what the editor says; unless that is undo or redo, both are found by comparison.
         """
         self._take_in(path, change, at=at, predicted=predicted, cause=cause)
         self._last_edit = LastEdit(path=path, span=change.new_span, at=at)
@@ -203,7 +203,7 @@ class EditHistory:
             path=path,
             change=change,
             predicted=predicted,
-            cause=cause if cause is not None else found,
+            cause=found if cause is None or cause == "edit" else cause,
             at=at,
         )
         grown = self._grow(entry)
