@@ -65,9 +65,7 @@ def numbered(count: int) -> str:
 def test_one_insert_yields_one_event_with_three_context_lines() -> None:
     typist = Typist("Hello!\n\nBye")
     typist.put((1, 0), "How are you?")
-    assert typist.diffs == [
-        "@@ -1,3 +1,3 @@\n Hello!\n-\n+How are you?\n Bye\n"
-    ]
+    assert typist.diffs == ["@@ -1,3 +1,3 @@\n Hello!\n-\n+How are you?\n Bye\n"]
     assert typist.events[0].path == "foo.md"
     assert typist.events[0].project == PROJECT
 
