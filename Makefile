@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench-core bench-repeat record-sessions clean
+.PHONY: help demo test check format bench-core bench-repeat bench-context record-sessions clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ bench-core: $(VENV)/.dev  ## cost of a keystroke, a repeat prediction, an import
 
 bench-repeat: $(VENV)/.dev  ## precision and recall of the repeat proposer: REPO=PATH [EXT=py]
 	@$(BIN)/python -m tests.bench.repeat $(if $(REPO),--repo "$(REPO)") $(if $(EXT),--ext $(EXT))
+
+bench-context: $(VENV)/.dev  ## how much of what the next edit needs is in the prompt: REPO=PATH [EXT=py]
+	@$(BIN)/python -m tests.bench.context $(if $(REPO),--repo "$(REPO)") $(if $(EXT),--ext $(EXT)) $(BENCH_ARGS)
 
 record-sessions: $(VENV)/.dev  ## record fixtures/sessions again through a real Neovim
 	@$(BIN)/python -m tools.record_session $(NAMES)

@@ -7,6 +7,7 @@ ranges at most one row apart are one.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,8 +15,11 @@ from zeta_context.context.files import SourceFile
 from zeta_context.context.syntax import OutlineItem
 from zeta_context.prompt.input import ContextSource, RelatedExcerpt, RelatedFile
 from zeta_context.text.point import Span
+from zeta_context.text.snapshot import TextSnapshot
 
 BIG_BODY_BYTES = 512
+MAX_EXCERPT_ROWS = 40
+ORDERS_OF_A_KIND = 1000
 
 Rows = tuple[int, int]
 """First row, and one past the last."""
@@ -88,11 +92,11 @@ def _byte_count(file: SourceFile, rows: Rows) -> int:
     return sum(len(row.encode("utf-8", "replace")) for row in file.snapshot.rows(*rows))
 
 
-def merge_rows(rows: Iterable[Rows]) -> list[Rows]:
-    """Row ranges in order, those that overlap or are at most one row apart joined."""
+def merge_rows(rows: Iterable[Rows], *, gap: int = 1) -> list[Rows]:
+    """Row ranges in order, those that overlap or are at most `gap` rows apart joined."""
     merged: list[Rows] = []
     for start, end in sorted(rows):
-        if merged and start <= merged[-1][1] + 1:
+        if merged and start <= merged[-1][1] + gap:
             merged[-1] = (merged[-1][0], max(merged[-1][1], end))
         else:
             merged.append((start, end))
@@ -100,39 +104,77 @@ def merge_rows(rows: Iterable[Rows]) -> list[Rows]:
 
 
 def assemble_file(
-    file: SourceFile,
+    snapshot: TextSnapshot,
     pieces: Iterable[Piece],
     *,
     project: str,
     path: str,
     is_outside_project: bool = False,
 ) -> RelatedFile:
-    """One related file from pieces: merged ranges take the earliest piece's order and reason."""
-    excerpts: list[RelatedExcerpt] = []
-    waiting = sorted(pieces, key=lambda piece: piece.rows)
+    """One related file from pieces: ranges of the same kind of rank are merged.
+
+    Those at most one row apart become one excerpt with the earliest piece's order and reason, up
+    to `MAX_EXCERPT_ROWS`: a budget takes or leaves excerpts as a whole. A range of a later kind
+    (`order` in another `ORDERS_OF_A_KIND`) gives way where an earlier one shows its rows already.
+    """
+    kinds: dict[int, list[Piece]] = defaultdict(list)
+    for piece in pieces:
+        kinds[piece.order // ORDERS_OF_A_KIND].append(piece)
+    taken: list[Rows] = []
     groups: list[tuple[Rows, Piece]] = []
-    for piece in waiting:
-        if groups and piece.rows[0] <= groups[-1][0][1] + 1:
-            (start, end), best = groups[-1]
-            best = piece if piece.order < best.order else best
-            groups[-1] = ((start, max(end, piece.rows[1])), best)
-        else:
-            groups.append((piece.rows, piece))
-    for (start, end), best in groups:
-        excerpts.append(
+    for kind in sorted(kinds):
+        fresh = [
+            (rows, piece) for piece in kinds[kind] for rows in _subtract_rows(piece.rows, taken)
+        ]
+        merged = _merge_pieces(fresh)
+        groups += merged
+        taken = merge_rows([*taken, *(rows for rows, _ in merged)], gap=0)
+    return RelatedFile(
+        project=project,
+        path=path,
+        last_row=snapshot.row_count - 1,
+        excerpts=tuple(
             RelatedExcerpt(
                 start_row=start,
                 end_row=end,
-                text="".join(file.snapshot.rows(start, end)),
+                text="".join(snapshot.rows(start, end)),
                 order=best.order,
                 source=best.source,
                 symbol=best.symbol,
             )
-        )
-    return RelatedFile(
-        project=project,
-        path=path,
-        last_row=file.last_row,
-        excerpts=tuple(excerpts),
+            for (start, end), best in sorted(groups, key=lambda group: group[0])
+        ),
         is_outside_project=is_outside_project,
     )
+
+
+def _merge_pieces(pieces: list[tuple[Rows, Piece]]) -> list[tuple[Rows, Piece]]:
+    groups: list[tuple[Rows, Piece]] = []
+    for rows, piece in sorted(pieces, key=lambda pair: pair[0]):
+        if groups:
+            (start, end), best = groups[-1]
+            overlaps = rows[0] < end
+            fits = max(end, rows[1]) - start <= MAX_EXCERPT_ROWS
+            if overlaps or (rows[0] <= end + 1 and fits):
+                best = piece if piece.order < best.order else best
+                groups[-1] = ((start, max(end, rows[1])), best)
+                continue
+        groups.append((rows, piece))
+    return groups
+
+
+def _subtract_rows(rows: Rows, taken: list[Rows]) -> list[Rows]:
+    """What of a range lies outside of others, which are sorted and disjoint."""
+    left: list[Rows] = []
+    start, end = rows
+    for taken_start, taken_end in taken:
+        if taken_end <= start:
+            continue
+        if taken_start >= end:
+            break
+        if taken_start > start:
+            left.append((start, taken_start))
+        start = taken_end
+    if start < end:
+        left.append((start, end))
+    return left

@@ -10,39 +10,47 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from zeta_context.context.assemble import Piece, assemble_file, definition_rows
+from zeta_context.context.current import CurrentDocument, continue_document
 from zeta_context.context.files import SourceFile, SourceFiles
 from zeta_context.context.hops import Hop, Hops
+from zeta_context.context.layout import Found, Layout, Placed, ProjectPaths
 from zeta_context.context.nearby import Name, names_near
-from zeta_context.context.questions import Question, Questions, Server, Target, TargetKind
+from zeta_context.context.questions import Question, Questions, Server, Target
+from zeta_context.context.related import (
+    edited_spans,
+    imported_names,
+    outline_pieces,
+    recent_names,
+)
 from zeta_context.context.syntax import SyntaxCache
 from zeta_context.counts import Counts
-from zeta_context.prompt.input import ContextSource, RelatedFile
+from zeta_context.events.event import Event
+from zeta_context.prompt.input import RelatedFile
 from zeta_context.text.snapshot import TextSnapshot
 
 DEADLINE_MS = 80.0
-WAITING_SHARE = 0.75
+WAITING_SHARE = 0.6
 """The part of the deadline in which answers are waited for; the rest is for putting them together,
 which stops with what is the most relevant when that takes too long."""
 
-ASSEMBLY_SHARE = 0.9
+ASSEMBLY_SHARE = 0.85
 MAX_NAMES = 96
-SECOND_HOP_ORDER = 1000
-OUTSIDE_ORDER = 10_000
-"""Added to the order of what was found, so that nearer kinds of context are chosen first."""
+MAX_BASES = 16
+BASE_AGE_S = 1.0
+"""So long a document's outline may be carried along before it is worked out again."""
 
-_NOT_THE_PROJECT = frozenset({"site-packages", "dist-packages", "node_modules", ".venv", "venv"})
-_SOURCES: dict[TargetKind, ContextSource] = {
-    "definition": "lsp_definition",
-    "type_definition": "lsp_type_definition",
-    "second_hop": "lsp_second_hop",
-}
+RECENT_ORDER = 200
+SECOND_HOP_ORDER = 1000
+IMPORTED_ORDER = 2000
+CURRENT_FILE_ORDER = 3000
+OUTSIDE_ORDER = 10_000
+"""The orders at which each kind of context begins: nearer kinds are chosen first."""
 
 
 class Document(Protocol):
@@ -59,17 +67,6 @@ class Document(Protocol):
 
     @property
     def snapshot(self) -> TextSnapshot: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A definition that was found: of which name, how, and where (`row` is 0-based)."""
-
-    symbol: str
-    kind: TargetKind
-    path: str
-    row: int
-    is_outside_project: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,19 +107,78 @@ class DefinitionContext:
         self._server = server
         self._syntax = syntax_cache if syntax_cache is not None else SyntaxCache()
         self._clock = clock
+        self._paths = ProjectPaths(self.root)
         self._files = SourceFiles(open_snapshot=server.open_snapshot)
         self._questions = Questions(server, self._files)
-        self._outside: dict[Path, bool] = {}
         self._hops = Hops(
-            server, self._files, is_outside=self.is_outside, spawn=self._questions.spawn
+            server, self._files, is_outside=self._paths.is_outside, spawn=self._questions.spawn
         )
+        self._bases: OrderedDict[Path, tuple[float, SourceFile]] = OrderedDict()
 
     async def gather(
-        self, document: Document, cursor_offset: int, *, deadline_ms: float = DEADLINE_MS
+        self,
+        document: Document,
+        cursor_offset: int,
+        *,
+        events: Sequence[Event] = (),
+        deadline_ms: float = DEADLINE_MS,
     ) -> Gathered:
-        """The definitions of what is named around the cursor, as far as they came in time."""
+        """The definitions of what is named around the cursor, as far as they came in time.
+
+        `events` is the edit history, oldest first: what was named in recent edits comes next, then
+        what the file imports and what else it defines.
+        """
         started = self._clock()
-        until = started + deadline_ms / 1000 * WAITING_SHARE
+        answers_until = started + deadline_ms / 1000 * WAITING_SHARE
+        is_over = self._timer(started + deadline_ms / 1000 * ASSEMBLY_SHARE)
+        current = self._open(document)
+        names = self._names(document, current, cursor_offset, events)
+        questions, hits = self._questions.ask(current.path, current.snapshot, names)
+        await self._wait((one.task for one in questions if one.targets is None), answers_until)
+        late = sum(one.targets is None for one in questions)
+        imported, answers = self._imports(current, names)
+        ranked = self._rank(names, questions) + self._rank(imported, answers)
+        layout = Layout(self._files, self._paths, current, is_over=is_over)
+        await self._refresh_files(ranked, current, answers_until)
+        placed = layout.place(ranked)
+        hops = self._follow(placed, is_over)
+        await self._wait((hop.task for _, hop in hops if hop.targets is None), answers_until)
+        ranked = self._rank_hops(hops)
+        await self._refresh_files(ranked, current, answers_until)
+        placed += layout.place(ranked)
+        layout.add_pieces(
+            outline_pieces(current.base, current.base_offset(cursor_offset), CURRENT_FILE_ORDER)
+        )
+        if not layout.add(sorted(placed, key=lambda one: one.order)):
+            self.counts.add("context_cut_short")
+        if late:
+            self.counts.add("lsp_late", late)
+        gathered = Gathered(
+            related_files=layout.related_files(self.project),
+            found=layout.found,
+            late=late,
+            elapsed_ms=(self._clock() - started) * 1000,
+            cache_hits=hits,
+            cache_misses=len(questions) - hits,
+        )
+        self._prepare(current, imported)
+        return gathered
+
+    def forget(self, path: str) -> None:
+        """Drop what is known of a document that was closed."""
+        self._questions.forget(self.root / path)
+        self._bases.pop(self.root / path, None)
+        self._syntax.drop(path)
+
+    async def close(self) -> None:
+        """Give up what is still being asked."""
+        await self._questions.close()
+
+    def _timer(self, until: float) -> Callable[[], bool]:
+        return lambda: self._clock() > until
+
+    def _open(self, document: Document) -> CurrentDocument:
+        """Tell the server of the document as it is, and find its syntax."""
         path, snapshot = self.root / document.path, document.snapshot
         self._server.sync(
             path, language=document.language, version=document.version, snapshot=snapshot
@@ -130,49 +186,73 @@ class DefinitionContext:
         if not self._server.is_running:
             self._server.start_soon()
         tree = self._syntax.tree(document.path, document.language, snapshot, path=document.path)
-        self._files.put(
-            SourceFile(path=path, language=document.language, snapshot=snapshot, tree=tree)
-        )
-        names = names_near(snapshot, tree, cursor_offset)[:MAX_NAMES]
-        questions, hits = self._questions.ask(path, snapshot, names)
-        await self._wait((one.task for one in questions if one.targets is None), until)
-        late = sum(one.targets is None for one in questions)
-        if late:
-            self.counts.add("lsp_late", late)
-        targets = self._rank_first(names, questions)
-        hops = self._follow(targets)
-        await self._wait((hop.task for _, hop in hops if hop.targets is None), until)
-        targets += self._rank_second(hops)
-        await self._refresh_files(targets, until)
-        related, found = self._assemble(targets, started + deadline_ms / 1000 * ASSEMBLY_SHARE)
-        return Gathered(
-            related_files=related,
-            found=found,
-            late=late,
-            elapsed_ms=(self._clock() - started) * 1000,
-            cache_hits=hits,
-            cache_misses=len(questions) - hits,
-        )
+        _, base = self._bases.get(path, (0.0, None))
+        current = continue_document(base, path, document.language, snapshot, tree)
+        if current.base is not base:
+            self._keep_base(current.base)
+        return current
 
-    def is_outside(self, path: Path) -> bool:
-        """Whether a file does not belong to the project: a library's, or linked from elsewhere."""
-        known = self._outside.get(path)
-        if known is None:
-            real = Path(os.path.realpath(path))
-            known = not real.is_relative_to(self.root) or not _NOT_THE_PROJECT.isdisjoint(
-                real.relative_to(self.root).parts
-            )
-            self._outside[path] = known
-        return known
+    def _names(
+        self,
+        document: Document,
+        current: CurrentDocument,
+        cursor_offset: int,
+        events: Sequence[Event],
+    ) -> list[Name]:
+        names = names_near(current.snapshot, current.tree, cursor_offset)[:MAX_NAMES]
+        edited = edited_spans(events, document.path, len(current.snapshot))
+        names += recent_names(current.snapshot, current.tree, edited, RECENT_ORDER)
+        return list({name.span: name for name in reversed(names)}.values())[::-1]
 
-    def forget(self, path: str) -> None:
-        """Drop what is known of a document that was closed."""
-        self._questions.forget(self.root / path)
-        self._syntax.drop(path)
+    def _imports(
+        self, current: CurrentDocument, names: list[Name]
+    ) -> tuple[list[Name], list[Question]]:
+        """The imported names, with what is known of them: nobody waits for these."""
+        taken = {name.span for name in names}
+        imported: list[Name] = []
+        for name in imported_names(current.base, IMPORTED_ORDER):
+            span = current.span_now(name.span)
+            if span is not None and span not in taken:
+                imported.append(Name(name=name.name, span=span, rank=name.rank))
+        return imported, self._questions.known(current.path, imported)
 
-    async def close(self) -> None:
-        """Give up what is still being asked."""
-        await self._questions.close()
+    def _rank(self, names: list[Name], questions: list[Question]) -> list[tuple[int, Target]]:
+        return [
+            (self._order(name.rank, target), target)
+            for name, question in zip(names, questions, strict=True)
+            for target in question.targets or ()
+        ]
+
+    def _rank_hops(self, hops: list[tuple[int, Hop]]) -> list[tuple[int, Target]]:
+        return [
+            (self._order(order % SECOND_HOP_ORDER + SECOND_HOP_ORDER, target), target)
+            for order, hop in hops
+            for target in hop.targets or ()
+        ]
+
+    def _order(self, order: int, target: Target) -> int:
+        return order + (OUTSIDE_ORDER if self._paths.is_outside(target.path) else 0)
+
+    def _follow(self, placed: list[Placed], is_over: Callable[[], bool]) -> list[tuple[int, Hop]]:
+        hops: list[tuple[int, Hop]] = []
+        for one in placed:
+            if one.order >= SECOND_HOP_ORDER or is_over():
+                break
+            hop = self._hops.follow(one.file, one.span)
+            if hop is not None:
+                hops.append((one.order, hop))
+        return hops
+
+    async def _refresh_files(
+        self, ranked: list[tuple[int, Target]], current: CurrentDocument, until: float
+    ) -> None:
+        """Read again what has changed since; what comes late is shown as it was."""
+        paths = {target.path for _, target in ranked} - {current.path}
+        stale = [path for path in paths if not self._files.is_current(path)]
+        await self._wait([self._questions.spawn(self._reread(path)) for path in stale], until)
+
+    async def _reread(self, path: Path) -> None:
+        await self._files.get(path)
 
     async def _wait(self, tasks: Iterable[asyncio.Task[None] | None], until: float) -> None:
         waiting = [task for task in tasks if task is not None]
@@ -180,98 +260,22 @@ class DefinitionContext:
         if waiting and left > 0:
             await asyncio.wait(waiting, timeout=left)
 
-    def _rank_first(self, names: list[Name], questions: list[Question]) -> list[tuple[int, Target]]:
-        ranked: list[tuple[int, Target]] = []
-        for name, question in zip(names, questions, strict=True):
-            for target in question.targets or ():
-                ranked.append((self._order(name.rank, target), target))
-        return ranked
+    # After the answer, for the next one
 
-    def _order(self, rank: int, target: Target) -> int:
-        order = rank + (SECOND_HOP_ORDER if target.kind == "second_hop" else 0)
-        return order + (OUTSIDE_ORDER if self.is_outside(target.path) else 0)
+    def _prepare(self, current: CurrentDocument, imported: list[Name]) -> None:
+        self._questions.ask(current.path, current.snapshot, imported)
+        made_at, base = self._bases[current.path]
+        is_old = self._clock() - made_at > BASE_AGE_S
+        if is_old and not base.snapshot.is_same(current.snapshot):
+            self._bases[current.path] = (self._clock(), base)
+            self._questions.spawn(self._work_out(current.as_file()))
 
-    def _follow(self, targets: list[tuple[int, Target]]) -> list[tuple[int, Hop]]:
-        hops: list[tuple[int, Hop]] = []
-        for order, target in targets:
-            file = self._files.ready(target.path)
-            span = target.span_in(file.snapshot) if file is not None else None
-            hop = self._hops.follow(file, span) if file is not None and span is not None else None
-            if hop is not None:
-                hops.append((order, hop))
-        return hops
+    async def _work_out(self, file: SourceFile) -> None:
+        await asyncio.to_thread(lambda: file.outline)
+        self._keep_base(file)
 
-    def _rank_second(self, hops: list[tuple[int, Hop]]) -> list[tuple[int, Target]]:
-        return [
-            (self._order(order, target), target)
-            for order, hop in hops
-            for target in hop.targets or ()
-        ]
-
-    async def _refresh_files(self, targets: list[tuple[int, Target]], until: float) -> None:
-        """Read again what has changed since it was found; late ones are shown as they were."""
-        stale = {target.path for _, target in targets if not self._files.is_current(target.path)}
-        await self._wait([self._questions.spawn(self._reread(path)) for path in stale], until)
-
-    async def _reread(self, path: Path) -> None:
-        await self._files.get(path)
-
-    def _assemble(
-        self, targets: list[tuple[int, Target]], until: float
-    ) -> tuple[tuple[RelatedFile, ...], tuple[Found, ...]]:
-        pieces: dict[Path, list[Piece]] = defaultdict(list)
-        found: dict[tuple[Path, int], Found] = {}
-        for order, target in sorted(targets, key=lambda pair: pair[0]):
-            if self._clock() > until:
-                self.counts.add("context_cut_short")
-                break
-            file = self._files.ready(target.path)
-            span = target.span_in(file.snapshot) if file is not None else None
-            if file is None or span is None:
-                continue
-            for rows in definition_rows(file, span, full_rows=target.full_rows_in(file.snapshot)):
-                pieces[target.path].append(
-                    Piece(
-                        rows=rows,
-                        order=order,
-                        source=_SOURCES[target.kind],
-                        symbol=target.symbol,
-                    )
-                )
-            is_outside = self.is_outside(target.path)
-            row = file.snapshot.point(span.start).row
-            one = Found(
-                symbol=target.symbol,
-                kind=target.kind,
-                path=self._shown_path(target.path),
-                row=row,
-                is_outside_project=is_outside,
-            )
-            found.setdefault((target.path, row), one)
-        related: list[RelatedFile] = []
-        for path, parts in pieces.items():
-            file = self._files.ready(path)
-            if file is None:
-                continue
-            is_outside = self.is_outside(path)
-            related.append(
-                assemble_file(
-                    file,
-                    parts,
-                    project="" if is_outside else self.project,
-                    path=self._shown_path(path),
-                    is_outside_project=is_outside,
-                )
-            )
-        related.sort(key=lambda one: (min(part.order for part in one.excerpts), one.path))
-        return tuple(related), tuple(found.values())
-
-    def _shown_path(self, path: Path) -> str:
-        """The path below the root; of a file elsewhere no more than tells which library it is."""
-        if not self.is_outside(path):
-            return Path(os.path.realpath(path)).relative_to(self.root).as_posix()
-        parts = path.parts
-        for marker in ("site-packages", "dist-packages", "node_modules", "stdlib", "typeshed"):
-            if marker in parts:
-                return "/".join(parts[len(parts) - parts[::-1].index(marker) :])
-        return "/".join(parts[-2:])
+    def _keep_base(self, file: SourceFile) -> None:
+        self._bases[file.path] = (self._clock(), file)
+        self._bases.move_to_end(file.path)
+        while len(self._bases) > MAX_BASES:
+            self._bases.popitem(last=False)

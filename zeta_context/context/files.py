@@ -18,6 +18,8 @@ from pathlib import Path
 from zeta_context.context import syntax
 from zeta_context.context.grammars import language_of
 from zeta_context.context.syntax import OutlineItem, SyntaxTree
+from zeta_context.prompt.input import RelatedFile
+from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -32,7 +34,8 @@ Stamp = tuple[int, int, int]
 class SourceFile:
     """A file's text and tree at one moment; `tree` is None for plain text.
 
-    `excerpts` remembers what was worked out from this text alone, by place.
+    `excerpts` remembers what was worked out from this text alone, by place; `assembled` what was
+    last made of it, and of what.
     """
 
     path: Path
@@ -41,12 +44,17 @@ class SourceFile:
     tree: SyntaxTree | None
     stamp: Stamp | None = None
     excerpts: dict[tuple[int, int], tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    assembled: tuple[object, RelatedFile] | None = None
     _enclosing: dict[int, tuple[OutlineItem, ...]] = field(default_factory=dict)
+    _children: dict[Span, list[OutlineItem]] = field(default_factory=dict)
+    _outline: tuple[OutlineItem, ...] | None = None
 
     @property
-    def last_row(self) -> int:
-        """The last row, which decides whether an ellipsis is due after an excerpt."""
-        return self.snapshot.row_count - 1
+    def outline(self) -> tuple[OutlineItem, ...]:
+        """Everything that the file defines, worked out once: it takes a while for a long file."""
+        if self._outline is None:
+            self._outline = syntax.outline(self.tree) if self.tree is not None else ()
+        return self._outline
 
     def enclosing(self, offset: int) -> tuple[OutlineItem, ...]:
         """The outline items around an offset, outermost first."""
@@ -61,11 +69,15 @@ class SourceFile:
         if self.tree is None:
             return []
         start, end = parent.span
-        return [
-            item
-            for item in syntax.items_in(self.tree, parent.span)
-            if item.depth == parent.depth + 1 and start <= item.span.start and item.span.end <= end
-        ]
+        if parent.span not in self._children:
+            self._children[parent.span] = [
+                item
+                for item in syntax.items_in(self.tree, parent.span)
+                if item.depth == parent.depth + 1
+                and start <= item.span.start
+                and item.span.end <= end
+            ]
+        return self._children[parent.span]
 
 
 class SourceFiles:
@@ -103,11 +115,6 @@ class SourceFiles:
             return True
         self._checked[path] = now
         return (file.stamp if file is not None else None) == _stamp(path)
-
-    def put(self, file: SourceFile) -> None:
-        """Take in a file that somebody else has parsed: the document under the cursor."""
-        self._files[file.path] = file
-        self._files.move_to_end(file.path)
 
     async def get(self, path: Path) -> SourceFile | None:
         """The file as it is now; None for what is gone, too large, binary or no plain file."""

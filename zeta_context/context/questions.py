@@ -72,12 +72,6 @@ class Target:
     snapshot: TextSnapshot
     full_rows: tuple[int, int] | None = None
 
-    def span_in(self, now: TextSnapshot) -> Span | None:
-        """Where it is in a newer text of its file; None when it was changed itself."""
-        if now.is_same(self.snapshot):
-            return self.span
-        return change_between(self.snapshot.text, now.text).map_span(self.span)
-
     def full_rows_in(self, now: TextSnapshot) -> tuple[int, int] | None:
         """The rows of the whole definition, while its file is as it was when the server spoke."""
         return self.full_rows if now.is_same(self.snapshot) else None
@@ -143,6 +137,12 @@ class Questions:
                 if refreshes <= MAX_REFRESHES:
                     self._start(question, path)
         return questions, hits
+
+    def known(self, path: Path, names: Iterable[Name]) -> list[Question]:
+        """The question for every name as it stands, without asking anything."""
+        remembered = self._documents.get(path)
+        asked = remembered.questions if remembered is not None else {}
+        return [asked.get(name.span) or Question(name.name, name.span) for name in names]
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something in the background until it is done or `close` is called."""

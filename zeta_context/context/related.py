@@ -1,0 +1,137 @@
+"""What else of the user's own work is worth showing: recent edits, imports, the file's outline.
+
+Needs no language server for what it gives itself: names to ask about, and rows to show. Knows
+nothing of budgets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from zeta_context.context import syntax
+from zeta_context.context.assemble import Piece, Rows
+from zeta_context.context.files import SourceFile
+from zeta_context.context.nearby import Name
+from zeta_context.context.syntax import Identifier, OutlineItem, SyntaxTree
+from zeta_context.events.event import Event
+from zeta_context.text.point import Span
+from zeta_context.text.snapshot import TextSnapshot
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+MAX_RECENT_NAMES = 32
+MAX_IMPORTED_NAMES = 48
+MAX_HEADS = 100
+MAX_EDITED_ROWS = 40
+"""Of one edit: what is larger was pasted, and its names say little about what comes next."""
+
+_IMPORTS = frozenset(
+    {"import_statement", "import_from_statement", "use_declaration", "import_declaration"}
+)
+_TYPES = frozenset({"class", "struct", "interface", "trait", "impl", "enum", "module"})
+_NO_DEFINITIONS = frozenset({"comment", "line_comment", "block_comment"}) | _IMPORTS
+
+
+def edited_spans(events: Sequence[Event], path: str, length: int) -> list[Span]:
+    """Where the edits of a document are in its text of now, the newest first.
+
+    Each event tells its place in the text that it left; later ones of the same document have moved
+    it since.
+    """
+    spans: list[Span] = []
+    own = [event for event in events if event.path == path]
+    for at, event in enumerate(own):
+        start, end = event.new_span
+        for later in own[at + 1 :]:
+            shift = later.new_span.length - later.old_span.length
+            if later.old_span.start <= start:
+                start, end = start + shift, end + shift
+            elif later.old_span.start <= end:
+                end += shift
+        if 0 <= start <= end <= length:
+            spans.append(Span(start, end))
+    return spans[::-1]
+
+
+def recent_names(
+    snapshot: TextSnapshot, tree: SyntaxTree | None, spans: Iterable[Span], first_rank: int
+) -> list[Name]:
+    """The names in the rows of recent edits, the newest edit first."""
+    if tree is None:
+        return []
+    found: dict[str, Identifier] = {}
+    for span in spans:
+        first, last = snapshot.point(span.start).row, snapshot.point(span.end).row
+        for one in syntax.identifiers(tree, (first, min(last, first + MAX_EDITED_ROWS) + 1)):
+            found.setdefault(one.name, one)
+    names = list(found.values())[:MAX_RECENT_NAMES]
+    return [
+        Name(name=one.name, span=one.span, rank=first_rank + at) for at, one in enumerate(names)
+    ]
+
+
+def imported_names(file: SourceFile, first_rank: int) -> list[Name]:
+    """The names that the file's imports bring into it."""
+    if file.tree is None:
+        return []
+    found: dict[str, Identifier] = {}
+    for node in file.tree.tree.root_node.named_children:
+        if node.type in _IMPORTS:
+            for one in syntax.identifiers_in(file.tree, file.tree.span(node)):
+                found.setdefault(one.name, one)
+    names = list(found.values())[:MAX_IMPORTED_NAMES]
+    return [
+        Name(name=one.name, span=one.span, rank=first_rank + at) for at, one in enumerate(names)
+    ]
+
+
+def outline_pieces(file: SourceFile, cursor: int, first_order: int) -> list[Piece]:
+    """The heads of what the file defines, those of the type around the cursor first.
+
+    Among themselves by their distance from the cursor in rows. Top-level constants count as heads.
+    """
+    if file.tree is None:
+        return []
+    row = file.snapshot.point(cursor).row
+    items = file.outline
+    around = [item for item in items if item.span.contains(cursor) and item.kind in _TYPES]
+    inside = around[-1] if around else None
+    heads: list[tuple[bool, int, Rows]] = []
+    functions: list[OutlineItem] = []
+    for item in items:
+        while functions and functions[-1].span.end < item.span.start:
+            functions.pop()
+        if functions:
+            continue  # a function's own functions are nobody else's
+        if item.kind not in _TYPES:
+            functions.append(item)
+        is_member = inside is not None and inside.span.contains(item.span.start)
+        heads.append((not is_member, abs(item.start_row - row), _head(file, item)))
+    heads += [(True, abs(rows[0] - row), rows) for rows in _constants(file, items)]
+    return [
+        Piece(rows=rows, order=first_order + at, source="current_file")
+        for at, (_, _, rows) in enumerate(sorted(heads)[:MAX_HEADS])
+    ]
+
+
+def _head(file: SourceFile, item: OutlineItem) -> Rows:
+    """The rows from the name to the end of the header: decorators say less than they cost."""
+    first = item.start_row
+    if item.name_span is not None:
+        first = file.snapshot.point(item.name_span.start).row
+    return first, max(item.header_end_row, first + 1)
+
+
+def _constants(file: SourceFile, items: Sequence[OutlineItem]) -> list[Rows]:
+    """The first rows of top-level statements that the outline does not name."""
+    assert file.tree is not None
+    named = {item.start_row for item in items if item.depth == 0}
+    rows: list[Rows] = []
+    nodes: list[Node] = file.tree.tree.root_node.named_children
+    for node in nodes:
+        row = file.snapshot.point(file.tree.span(node).start).row
+        if node.type not in _NO_DEFINITIONS and row not in named:
+            rows.append((row, row + 1))
+    return rows
