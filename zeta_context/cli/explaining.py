@@ -33,11 +33,16 @@ _WHY = {
 
 
 def describe(
-    explanation: Explanation, *, skipped: Mapping[str, int], format_name: str | None = None
+    explanation: Explanation,
+    *,
+    skipped: Mapping[str, int],
+    counted: Mapping[str, int] | None = None,
+    format_name: str | None = None,
 ) -> dict[str, Any]:
     """All that went into the answer, as plain data; rows are 1-based, times milliseconds.
 
-    With a format, also the prompt it would give. Raises SettingsError for an unknown format.
+    `skipped` counts what was left out of the events, `counted` what happened in the session. With
+    a format, also the prompt it would give. Raises SettingsError for an unknown format.
     """
     prompt_input = explanation.gathered.prompt_input
     described: dict[str, Any] = {
@@ -45,6 +50,7 @@ def describe(
         "left_out_of_events": {reason: n for reason, n in sorted(skipped.items()) if n},
         "cursor_excerpt": _describe_excerpt(prompt_input),
         "related": _describe_related(prompt_input),
+        "counted": dict(counted or {}),
         "stages": [
             {"name": stage.name, "elapsed_ms": round(stage.elapsed_ms, 3)}
             for stage in explanation.stages
@@ -143,11 +149,14 @@ def print_description(described: Mapping[str, Any], console: Console) -> None:
     for reason, n in described["left_out_of_events"].items():
         _add_row(table, f"{n} left out", "", "", reason.replace("_", " "))
     console.print(table)
-    excerpts = _table("excerpts", "rows", "tokens", "why")
+    excerpts = _table("excerpts", "place", "tokens", "why")
     for one in [described["cursor_excerpt"], *described["related"]]:
         place = f"{one['path']}:{one['first_row']}-{one['last_row']}"
         _add_row(excerpts, place, one["tokens"], one["why"])
     console.print(excerpts)
+    if described["counted"]:
+        reasons = ", ".join(f"{name} {n}" for name, n in described["counted"].items())
+        console.print(f"counted: {make_harmless(reasons)}", style="dim", markup=False)
     if "prompt" in described:
         _print_prompt(described["prompt"], console)
     stages = ", ".join(f"{one['name']} {one['elapsed_ms']:.1f} ms" for one in described["stages"])

@@ -7,9 +7,11 @@ were probably made; the rest is what an editor would get. Knows nothing of how p
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,10 @@ from zeta_context.cli.rendering import make_harmless, render_diff, render_patch
 from zeta_context.context.gather import ContextSettings
 from zeta_context.context.working_edits import WorkingEdits, read_working_edits
 from zeta_context.errors import Unreadable
+from zeta_context.events.language import language_of
 from zeta_context.events.reading import read_text
+from zeta_context.lsp.client import LanguageServer
+from zeta_context.lsp.pool import LanguageServers
 from zeta_context.predict.explanation import Explanation
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.prompt.registry import find_format
@@ -38,7 +43,12 @@ SECONDS_BETWEEN_EDITS = 2.0
 """Edits are told this far apart on the session's clock: each is a step of its own."""
 
 DEFINITIONS_DEADLINE_MS = 5_000.0
-"""How long language servers are waited for: unlike in an editor, they have only just started."""
+"""How long a language server may take to start, and then to answer."""
+
+NO_RECENT_EDITS = Discarded(
+    reason="no_recent_edits",
+    detail="nothing has changed since the last commit, so there is nothing to go on",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +60,7 @@ class Answer:
     root: Path | None = None
     explanation: Explanation | None = None
     edits: WorkingEdits | None = None
+    counted: Mapping[str, int] = field(default_factory=dict)
 
 
 @click.command("predict")
@@ -115,28 +126,52 @@ async def _predict_in(
     worktree: Worktree, path: str, snapshot: TextSnapshot, cursor: Point, *, has_definitions: bool
 ) -> Answer:
     edits = read_working_edits(worktree, focus=path, focus_row=cursor.row)
-    context = ContextSettings(definitions=has_definitions, deadline_ms=DEFINITIONS_DEADLINE_MS)
-    now = [0.0]
+    context = ContextSettings(deadline_ms=DEFINITIONS_DEADLINE_MS)
     settings = Settings(context=context, offer_status=False)
-    async with Session(worktree.root, settings=settings, clock=lambda: now[0]) as session:
+    now = [0.0]
+    full = str(worktree.root / path)
+    async with contextlib.AsyncExitStack() as closing:
+        session = Session(worktree.root, settings=settings, clock=lambda: now[0])
+        server = await _start_server(session, path, closing) if has_definitions else None
+        await closing.enter_async_context(session)
+        if server is not None:
+            session.lend_server(server)
         replay_working_edits(session, edits, now)
         if path not in {file.path for file in edits.files}:
-            session.open(_full(worktree, path), snapshot.text)
-        elif session.document(_full(worktree, path)).snapshot.text != snapshot.text:
+            session.open(full, snapshot.text)
+        elif session.document(full).snapshot.text != snapshot.text:
             detail = f"{path} was written while it was read; predict again"
             return Answer(result=Discarded(reason="stale", detail=detail))
-        result, explanation = await session.explain(_full(worktree, path), cursor, trigger="cli")
-        text = ""
-        if isinstance(result, Prediction):
-            text = session.document(_full(worktree, result.path)).snapshot.text
-        elif edits.edit_count == 0:
-            result = Discarded(
-                reason="no_recent_edits",
-                detail="nothing has changed since the last commit, so there is nothing to go on",
-            )
-        return Answer(
-            result=result, text=text, root=worktree.root, explanation=explanation, edits=edits
+        result, explanation = await session.explain(full, cursor, trigger="cli")
+        answer = Answer(
+            result=result,
+            root=worktree.root,
+            explanation=explanation,
+            edits=edits,
+            counted=session.counts.totals(),
         )
+        if isinstance(result, Prediction):
+            text = session.document(str(worktree.root / result.path)).snapshot.text
+            return replace(answer, text=text)
+        return answer if edits.files else replace(answer, result=NO_RECENT_EDITS)
+
+
+async def _start_server(
+    session: Session, path: str, closing: contextlib.AsyncExitStack
+) -> LanguageServer | None:
+    """The language server for a file, running; None where there is none in time, which is counted.
+
+    In an editor a prediction never waits for a server. Here there is only one, so it does.
+    """
+    root = next(iter(session.projects)).root
+    servers = LanguageServers(root, counts=session.counts)
+    await closing.enter_async_context(servers)
+    try:
+        async with asyncio.timeout(DEFINITIONS_DEADLINE_MS / 1000):
+            return await servers.start(language_of(path))
+    except TimeoutError:
+        session.counts.add("lsp_start_late")
+        return None
 
 
 def replay_working_edits(session: Session, edits: WorkingEdits, now: list[float]) -> None:
@@ -153,15 +188,16 @@ def replay_working_edits(session: Session, edits: WorkingEdits, now: list[float]
             session.edit_many(full, (edit,), cause="edit")
 
 
-def _full(worktree: Worktree, path: str) -> str:
-    return str(worktree.root / path)
-
-
 def _describe(answer: Answer, format_name: str | None) -> dict[str, Any] | None:
 
     if answer.explanation is None or answer.edits is None:
         return None
-    return describe(answer.explanation, skipped=answer.edits.skipped, format_name=format_name)
+    return describe(
+        answer.explanation,
+        skipped=answer.edits.skipped,
+        counted=answer.counted,
+        format_name=format_name,
+    )
 
 
 def _to_data(answer: Answer, place: Place, described: dict[str, Any] | None) -> dict[str, Any]:
