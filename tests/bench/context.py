@@ -271,7 +271,6 @@ def main() -> None:
         for step, one in tally.missed:
             where = f"{step.case.commit[:8]} {step.case.path}:{step.row + 1}"
             print(f"{where}  {one.name}  {one.path}:{one.row + 1}", file=sys.stderr)
-    print({k: round(v / tally.steps) for k, v in DEBUG.items()}, file=sys.stderr)
     print(json.dumps(report(tally)))
 
 

@@ -35,11 +35,11 @@ from zeta_context.prompt.input import RelatedFile
 from zeta_context.text.snapshot import TextSnapshot
 
 DEADLINE_MS = 80.0
-WAITING_SHARE = 0.6
+WAITING_SHARE = 0.55
 """The part of the deadline in which answers are waited for; the rest is for putting them together,
 which stops with what is the most relevant when that takes too long."""
 
-ASSEMBLY_SHARE = 0.85
+ASSEMBLY_SHARE = 0.75
 MAX_NAMES = 96
 MAX_BASES = 16
 BASE_AGE_S = 1.0
@@ -146,9 +146,9 @@ class DefinitionContext:
         ranked = self._rank_hops(hops)
         await self._refresh_files(ranked, current, answers_until)
         placed += layout.place(ranked)
-        layout.add_pieces(
-            outline_pieces(current.base, current.base_offset(cursor_offset), CURRENT_FILE_ORDER)
-        )
+        if current.base.has_outline:
+            base_cursor = current.base_offset(cursor_offset)
+            layout.add_pieces(outline_pieces(current.base, base_cursor, CURRENT_FILE_ORDER))
         if not layout.add(sorted(placed, key=lambda one: one.order)):
             self.counts.add("context_cut_short")
         if late:
@@ -161,7 +161,7 @@ class DefinitionContext:
             cache_hits=hits,
             cache_misses=len(questions) - hits,
         )
-        self._prepare(current, imported)
+        self._questions.spawn(self._prepare(current, imported))
         return gathered
 
     def forget(self, path: str) -> None:
@@ -190,6 +190,7 @@ class DefinitionContext:
         current = continue_document(base, path, document.language, snapshot, tree)
         if current.base is not base:
             self._keep_base(current.base)
+            self._questions.spawn(self._work_out(current.base))
         return current
 
     def _names(
@@ -262,17 +263,19 @@ class DefinitionContext:
 
     # After the answer, for the next one
 
-    def _prepare(self, current: CurrentDocument, imported: list[Name]) -> None:
+    async def _prepare(self, current: CurrentDocument, imported: list[Name]) -> None:
+        """What the next gathering will want: the imports' definitions, a newer outline."""
         self._questions.ask(current.path, current.snapshot, imported)
-        made_at, base = self._bases[current.path]
+        made_at, base = self._bases.get(current.path, (0.0, current.base))
         is_old = self._clock() - made_at > BASE_AGE_S
         if is_old and not base.snapshot.is_same(current.snapshot):
             self._bases[current.path] = (self._clock(), base)
-            self._questions.spawn(self._work_out(current.as_file()))
+            file = current.as_file()
+            await self._work_out(file)
+            self._keep_base(file)
 
     async def _work_out(self, file: SourceFile) -> None:
         await asyncio.to_thread(lambda: file.outline)
-        self._keep_base(file)
 
     def _keep_base(self, file: SourceFile) -> None:
         self._bases[file.path] = (self._clock(), file)

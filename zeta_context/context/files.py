@@ -56,6 +56,11 @@ class SourceFile:
             self._outline = syntax.outline(self.tree) if self.tree is not None else ()
         return self._outline
 
+    @property
+    def has_outline(self) -> bool:
+        """Whether `outline` costs nothing any more."""
+        return self._outline is not None
+
     def enclosing(self, offset: int) -> tuple[OutlineItem, ...]:
         """The outline items around an offset, outermost first."""
         if self.tree is None:
