@@ -43,6 +43,7 @@ def messages(draw: st.DrawFn) -> bytes:
 
 
 @given(st.lists(messages(), min_size=1, max_size=5), st.data())
+@settings(deadline=None)
 def test_any_chunking_gives_the_frames_with_their_bytes(
     sent: list[bytes], data: st.DataObject
 ) -> None:
@@ -57,6 +58,7 @@ def test_any_chunking_gives_the_frames_with_their_bytes(
 
 
 @given(bodies)
+@settings(deadline=None)
 def test_byte_by_byte_gives_the_bodies(sent: list[bytes]) -> None:
     reader = FrameReader()
     stream = b"".join(map(encode_frame, sent))
@@ -65,7 +67,7 @@ def test_byte_by_byte_gives_the_bodies(sent: list[bytes]) -> None:
 
 
 @given(st.binary(max_size=400), st.integers(1, 50))
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 def test_garbage_raises_or_waits_but_never_loses_a_byte(garbage: bytes, size: int) -> None:
     reader = FrameReader()
     seen = b""

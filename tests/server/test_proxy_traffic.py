@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zeta_context.lsp.wire import FrameReader, encode_frame
@@ -120,6 +120,7 @@ def test_a_failed_initialize_passes_unchanged() -> None:
     ),
     st.booleans(),
 )
+@settings(deadline=None)
 def test_any_capabilities_survive(capabilities: dict[str, Any], has_actions: bool) -> None:
     body = json.dumps({"id": 1, "result": {"capabilities": capabilities}}).encode()
     changed, _ = add_capabilities(
@@ -267,6 +268,7 @@ def test_code_actions_of_a_server_without_any_are_the_workers() -> None:
     st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=3)), max_size=3),
     st.booleans(),
 )
+@settings(deadline=None)
 def test_actions_are_appended_to_any_list(
     result: list[Any] | None, ours: list[dict[str, str]], is_first: bool
 ) -> None:

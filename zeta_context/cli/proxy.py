@@ -16,8 +16,13 @@ from zeta_context.errors import SettingsError
     default=False,
     help='Offer "Apply predicted edit" among the code actions, for editors without anything else.',
 )
+@click.option(
+    "--definitions/--no-definitions",
+    default=True,
+    help="Ask the server for definitions around the cursor, as context of predictions.",
+)
 @click.argument("server", nargs=-1, required=True, type=click.UNPROCESSED)
-def command(server: tuple[str, ...], *, code_actions: bool) -> None:
+def command(server: tuple[str, ...], *, code_actions: bool, definitions: bool) -> None:
     """Run SERVER behind a relay that adds edit predictions.
 
     SERVER is the command that your editor starts today, with its arguments; write `--` before it.
@@ -27,6 +32,6 @@ def command(server: tuple[str, ...], *, code_actions: bool) -> None:
     from zeta_context.server.proxy.launch import become_pump
 
     try:
-        become_pump(list(server), has_code_actions=code_actions)
+        become_pump(list(server), has_code_actions=code_actions, has_definitions=definitions)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error

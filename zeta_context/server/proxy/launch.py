@@ -27,6 +27,7 @@ def pump_argv(
     server: list[str],
     *,
     has_code_actions: bool = False,
+    has_definitions: bool = True,
     worker: list[str] | None = None,
     max_worker_wait_s: float = HUNG_AFTER_S,
 ) -> list[str]:
@@ -45,7 +46,12 @@ def pump_argv(
     root = str(Path(__file__).resolve().parents[3])
     nonce = os.urandom(4).hex()
     commands = [f"zeta-context.{name}.{nonce}" for name in COMMANDS]
-    options = {"id_prefix": f"zeta:{nonce}:", "commands": commands}
+    options = {
+        "id_prefix": f"zeta:{nonce}:",
+        "commands": commands,
+        "has_code_actions": has_code_actions,
+        "has_definitions": has_definitions,
+    }
     if worker is None:
         # -P: what lies in the project's folder must not be importable.
         run = _RUN.format(root=root, module="worker")
@@ -61,9 +67,9 @@ def pump_argv(
     return [sys.executable, "-P", "-S", "-c", pump, json.dumps(settings)]
 
 
-def become_pump(server: list[str], *, has_code_actions: bool) -> NoReturn:
+def become_pump(server: list[str], *, has_code_actions: bool, has_definitions: bool) -> NoReturn:
     """Replace this process by the pump, with its descriptors, its id and its parent."""
-    argv = pump_argv(server, has_code_actions=has_code_actions)
+    argv = pump_argv(server, has_code_actions=has_code_actions, has_definitions=has_definitions)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(argv[0], argv)

@@ -1,0 +1,151 @@
+"""The editor's own language server as something that definitions can be asked of.
+
+Speaks through the pump with ids of our own; the documents are the editor's to open and to change,
+so nothing is opened here. Knows nothing of sockets. An answer for a text that has changed meanwhile
+is refused, as the server itself would.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from zeta_context.counts import Counts
+from zeta_context.errors import NotOpen, ResponseError, ServerGone
+from zeta_context.lsp import uri as uris
+from zeta_context.lsp.documents import Location, encode_place, to_unit_point
+from zeta_context.lsp.locations import decode_locations
+from zeta_context.lsp.progress import Progress
+from zeta_context.lsp.rpc import CONTENT_MODIFIED, METHOD_NOT_FOUND, Connection
+from zeta_context.text.point import Encoding
+from zeta_context.text.snapshot import TextSnapshot
+
+REQUEST_TIMEOUT_S = 2.0
+MAX_IN_FLIGHT = 12
+"""The server is the editor's first: we never have more questions open than this."""
+
+MAX_VISITED = 32
+_PROVIDERS = {
+    "textDocument/definition": "definitionProvider",
+    "textDocument/typeDefinition": "typeDefinitionProvider",
+}
+
+
+class EditorServer:
+    """`context.questions.Server` over a server that somebody else runs."""
+
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        *,
+        id_prefix: str,
+        uri_of: Callable[[Path], str | None],
+        counts: Counts,
+    ) -> None:
+        self.encoding: Encoding = "utf-16"
+        self._uri_of = uri_of
+        self._counts = counts
+        self._capabilities: dict[str, Any] = {}
+        self._registered: dict[str, str] = {}
+        self._progress = Progress()
+        self._is_ready = False
+        self._texts: OrderedDict[Path, TextSnapshot] = OrderedDict()
+        self.connection = Connection(
+            write, answer=_refuse, observe=self.observe, counts=counts, id_prefix=id_prefix
+        )
+
+    # What the pump hands over.
+
+    def take_result(self, result: dict[str, Any]) -> None:
+        """The server's own answer to `initialize`."""
+        capabilities = result.get("capabilities")
+        self._capabilities = capabilities if isinstance(capabilities, dict) else {}
+
+    def set_ready(self, is_ready: bool) -> None:
+        """Whether it may be asked: between `initialized` and `shutdown`."""
+        self._is_ready = is_ready
+        if not is_ready:
+            self.connection.close("the editor has shut its language server down")
+
+    def observe(self, method: str, params: Any) -> None:
+        """A message of the server to the editor."""
+        match method:
+            case "$/progress":
+                self._progress.take(params)
+            case "client/registerCapability":
+                for item in params["registrations"]:
+                    self._registered[str(item["id"])] = str(item["method"])
+
+    # What is asked of it.
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it can be asked now."""
+        return self._is_ready and self._supports("textDocument/definition")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it says that it is still working something out."""
+        return self._progress.is_open
+
+    def start_soon(self) -> None:
+        """Nothing: starting it is the editor's business."""
+
+    def sync(self, path: Path, *, language: str, version: int, snapshot: TextSnapshot) -> None:
+        """Take in the text that the editor has told the server already."""
+        self._keep(path, snapshot)
+
+    def visit(self, path: Path, *, language: str, snapshot: TextSnapshot) -> None:
+        """Take in the text of a file that will be asked about; the server reads it from disk."""
+        self._keep(path, snapshot)
+
+    def _keep(self, path: Path, snapshot: TextSnapshot) -> None:
+        self._texts[path] = snapshot
+        self._texts.move_to_end(path)
+        while len(self._texts) > MAX_VISITED:
+            self._texts.popitem(last=False)
+
+    def open_snapshot(self, path: Path) -> TextSnapshot | None:
+        """The text of a document that the editor has open."""
+        return self._texts.get(path) if self._uri_of(path) is not None else None
+
+    async def definition(self, path: Path, offset: int) -> tuple[Location, ...]:
+        """Where the name at `offset` is defined."""
+        return await self._ask("textDocument/definition", path, offset)
+
+    async def type_definition(self, path: Path, offset: int) -> tuple[Location, ...]:
+        """Where the type of the name at `offset` is defined."""
+        return await self._ask("textDocument/typeDefinition", path, offset)
+
+    async def _ask(self, method: str, path: Path, offset: int) -> tuple[Location, ...]:
+        if not self._supports(method):
+            return ()
+        snapshot = self._texts.get(path)
+        if snapshot is None:
+            raise NotOpen("a question about a document that was never seen")
+        if not self._is_ready:
+            raise ServerGone("the editor's language server is not there")
+        if self.connection.pending_count >= MAX_IN_FLIGHT:
+            self._counts.add("lsp_too_many_questions")
+            raise ResponseError(CONTENT_MODIFIED, "too many questions at once")
+        params = {
+            "textDocument": {"uri": self._uri_of(path) or uris.from_path(path)},
+            "position": encode_place(to_unit_point(snapshot, offset, self.encoding)),
+        }
+        encoding = self.encoding
+        result = await self.connection.request(method, params, timeout_s=REQUEST_TIMEOUT_S)
+        now = self._texts.get(path)
+        if now is None or not now.is_same(snapshot):
+            raise ResponseError(CONTENT_MODIFIED, "the document has changed")
+        return decode_locations(result, encoding)
+
+    def _supports(self, method: str) -> bool:
+        value = self._capabilities.get(_PROVIDERS[method])
+        is_static = value is not None and value is not False
+        return is_static or method in self._registered.values()
+
+
+def _refuse(method: str, params: Any) -> Any:
+    raise ResponseError(METHOD_NOT_FOUND, "nobody asks us through this connection")
