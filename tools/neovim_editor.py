@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tools.neovim_rpc import NeovimConnection
+
 _ARGUMENTS = ["--headless", "-u", "NONE", "-i", "NONE", "-n"]
 _START_TIMEOUT_S = 20
 
@@ -72,8 +74,7 @@ def find_neovim() -> str | None:
 class NeovimEditor:
     """One Neovim over one folder. A context manager, since it runs a process.
 
-    The process listens on a socket and is ours to end: pynvim's own children leave warnings of
-    asyncio behind.
+    Raises `EditorError` for what it cannot follow, `NeovimError` when Neovim fails.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -90,7 +91,7 @@ class NeovimEditor:
             stderr=subprocess.DEVNULL,
         )
         try:
-            self._nvim: Any = _attach(socket, self._process)
+            self._nvim = _connect(socket, self._process)
         except BaseException:
             self._end()
             raise
@@ -99,9 +100,9 @@ class NeovimEditor:
         self.path = ""
         self.cursor = 0
         self.mode = "n"
-        self._nvim.command(f"cd {folder}")
-        self._nvim.command(_SETTINGS)
-        self._nvim.exec_lua(_WATCH)
+        self._nvim.call("command", f"cd {folder}")
+        self._nvim.call("command", _SETTINGS)
+        self._nvim.call("exec_lua", _WATCH, [])
 
     def __enter__(self) -> Self:
         return self
@@ -120,7 +121,7 @@ class NeovimEditor:
     @property
     def version(self) -> str:
         """`nvim` and its version."""
-        found = self._nvim.api.get_api_info()[1]["version"]
+        found = self._nvim.call("get_api_info")[1]["version"]
         return f"nvim {found['major']}.{found['minor']}.{found['patch']}"
 
     @property
@@ -133,11 +134,11 @@ class NeovimEditor:
         if path in self._texts:
             self.press(f"<Cmd>silent buffer {path}<CR>")
             return self._texts[path]
-        self._nvim.command(f"silent edit {path}")
-        number = self._nvim.api.get_current_buf().number
+        self._nvim.call("command", f"silent edit {path}")
+        number = self._nvim.call("eval", "bufnr()")
         self._paths[number] = path
         self._texts[path] = self._read_lines(number)
-        self._nvim.exec_lua("watch(...)", number)
+        self._nvim.call("exec_lua", "watch(...)", [number])
         if self._texts[path] != (self._folder / path).read_text(encoding="utf-8"):
             raise EditorError(f"{path}: not a text that ends its last line with a line feed")
         self.press("")
@@ -147,18 +148,20 @@ class NeovimEditor:
         """Close the current file, losing what was not saved."""
         path = self.path
         number = next(number for number, name in self._paths.items() if name == path)
-        self._nvim.command(f"silent bwipeout! {number}")
+        self._nvim.call("command", f"silent bwipeout! {number}")
         del self._paths[number], self._texts[path]
         self.press("")
 
     def press(self, keys: str) -> list[Change]:
         """Press keys in Neovim's notation, and tell what they changed, in order."""
         if keys:
-            self._nvim.input(keys)
-            self._nvim.eval("1")  # let the main loop take the keys
-            if self._nvim.api.get_mode()["blocking"]:
+            self._nvim.call("input", keys)
+            # This answer may come before the keys are taken; the next one only afterwards.
+            if self._nvim.call("get_mode")["blocking"]:
                 raise EditorError(f"Neovim waits for more after {keys!r}")
-        splices, number, byte_offset, text, self.mode = self._nvim.exec_lua("return drain()")
+            self._nvim.call("eval", "1")
+        drained = self._nvim.call("exec_lua", "return drain()", [])
+        splices, number, byte_offset, text, self.mode = drained
         self.path = self._paths.get(number, "")
         changes = self._follow(splices, self.path, text)
         self.cursor = len(text.encode()[:byte_offset].decode())
@@ -187,7 +190,7 @@ class NeovimEditor:
         self._scratch.cleanup()
 
     def _read_lines(self, number: int) -> str:
-        lines = self._nvim.api.buf_get_lines(number, 0, -1, True)
+        lines = self._nvim.call("buf_get_lines", number, 0, -1, True)
         return "".join(line + "\n" for line in lines)
 
     def _follow(self, splices: list[list[Any]], current: str, text: str) -> list[Change]:
@@ -215,15 +218,14 @@ class NeovimEditor:
         return Change(path=path, start=0, end=0, new_text=text, is_reload=True)
 
 
-def _attach(socket: Path, process: subprocess.Popen[bytes]) -> Any:
-    import pynvim
-
+def _connect(socket: Path, process: subprocess.Popen[bytes]) -> NeovimConnection:
     deadline = time.monotonic() + _START_TIMEOUT_S
-    while not socket.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise EditorError("nvim did not start")
-        time.sleep(0.01)
-    return pynvim.attach("socket", path=str(socket))
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            return NeovimConnection(socket)
+        except OSError:
+            time.sleep(0.01)
+    raise EditorError("nvim did not start")
 
 
 def _difference(path: str, before: str, after: str) -> Change:

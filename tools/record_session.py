@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.neovim_editor import Change, EditorError, NeovimEditor
+from tools.neovim_rpc import NeovimError
 from tools.session_script import Script, ScriptError, read_script
 from tools.typing_model import BACKSPACE, DELETE_WORD, TypingModel
 from zeta_context.events.event import Cause
@@ -265,7 +266,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         fresh.unlink(missing_ok=True)
         try:
             record(read_script(path), fresh)
-        except (EditorError, ScriptError, OSError) as error:
+        except (EditorError, NeovimError, ScriptError, OSError) as error:
             fresh.unlink(missing_ok=True)
             print(error, file=sys.stderr)
             return 2

@@ -1,6 +1,7 @@
 """The recorded sessions under fixtures: each replays to the texts that its editor had."""
 
 import ast
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from tools.neovim_editor import find_neovim
 from zeta_context.counts import Counts
 from zeta_context.events.trace import Edited, Ended, Opened, TraceEntry, TraceHeader
+from zeta_context.events.trace_codec import KINDS
 from zeta_context.events.trace_file import TraceReader, convert_trace
 from zeta_context.events.trace_replay import ReplayClock, ReplayedTexts, replay
 
@@ -145,3 +147,20 @@ def test_storing_a_recording_makes_it_a_tenth_and_loses_nothing(tmp_path: Path) 
     convert_trace(tmp_path / "stored.ztrace", tmp_path / "again.jsonl")
     assert (tmp_path / "again.jsonl").read_bytes() == source.read_bytes()
     assert (tmp_path / "stored.ztrace").stat().st_size < source.stat().st_size / 6
+
+
+def test_the_python_example_of_the_documentation_runs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "trace.md").read_text(encoding="utf-8")
+    example = page.partition("```python\n")[2].partition("```")[0]
+    shutil.copy(TRACES[0], tmp_path / "session.jsonl")
+    run(tmp_path, sys.executable, "-c", example)
+    with TraceReader.open(tmp_path / "session.ztrace") as reader:
+        assert list(reader) == read(TRACES[0])[1]
+
+
+def test_the_documentation_names_every_kind_of_entry_and_its_fields() -> None:
+    page = (ROOT / "docs" / "trace.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    for kind, entry_type in KINDS.items():
+        for field in dataclasses.fields(entry_type):
+            assert field.name == "at_ms" or f"`{field.name}`" in rows[kind], (kind, field.name)
