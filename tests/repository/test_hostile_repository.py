@@ -63,13 +63,16 @@ def test_no_public_function_runs_anything_that_the_repository_planted(
     assert not marker.exists(), marker.read_text()
 
 
+@pytest.mark.parametrize("current", ["project", "elsewhere"])
 def test_a_git_program_in_the_project_or_current_folder_is_not_run(
-    hostile: GitRepo, marker: Path, monkeypatch: pytest.MonkeyPatch
+    hostile: GitRepo, marker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, current: str
 ) -> None:
-    for folder in ("", "bin"):
-        fake = hostile.write(f"{folder}/git".lstrip("/"), f'#!/bin/sh\necho fake >> "{marker}"\n')
-        fake.chmod(0o755)
-    monkeypatch.chdir(hostile.root)
+    elsewhere = tmp_path / "elsewhere"
+    for folder in (hostile.root, hostile.root / "bin", elsewhere, elsewhere / "bin"):
+        folder.mkdir(exist_ok=True)
+        (folder / "git").write_text(f'#!/bin/sh\necho fake >> "{marker}"\n')
+        (folder / "git").chmod(0o755)
+    monkeypatch.chdir(hostile.root if current == "project" else elsewhere)
     monkeypatch.setenv("PATH", f".::{hostile.root / 'bin'}:bin:{os.environ['PATH']}")
     done = subprocess.run(["sh", "-c", "git version"], check=True, capture_output=True)
     assert done.returncode == 0

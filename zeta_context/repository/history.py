@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from zeta_context.repository.worktree import Worktree
 
+COMMAND_TIMEOUT_S = 30.0
+"""How long a plumbing command may take; the longest, naming a commit's paths, takes milliseconds."""
+
 _IMPORTING = threading.Lock()
 
 _FORCED_SETTINGS = {
@@ -155,7 +158,9 @@ class History:
         import git
 
         try:
-            answer = getattr(self._repo.git, command)(*arguments, strip_newline_in_stdout=False)
+            answer = getattr(self._repo.git, command)(
+                *arguments, strip_newline_in_stdout=False, kill_after_timeout=COMMAND_TIMEOUT_S
+            )
         except (git.GitError, OSError) as error:
             raise RepositoryError(f"git {command.replace('_', '-')} failed") from error
         return str(answer)
