@@ -23,7 +23,7 @@ def total(user, prices):
         return 0
     return min(sum(prices), limit)
 """
-QUIET = Settings(offer_status=False)
+QUIET = Settings(offer_status=False, watch_files=False)
 
 
 class Renamer:
@@ -222,3 +222,23 @@ async def test_a_reload_is_not_typing(tmp_path: Path) -> None:
         session.reload("a.py", "something else\n")
         assert session.events() == ()
         assert session.document("a.py").snapshot.text == "something else\n"
+
+
+async def test_what_another_program_writes_is_no_typing_when_the_editor_takes_it_over(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "a.py"
+    file.write_text("one\ntwo\n")
+    settings = Settings(offer_status=False)
+    async with Session(tmp_path, settings=settings, proposers=[Renamer()]) as session:
+        session.open("a.py", "one\ntwo\n")
+        await asyncio.sleep(0.3)  # the watcher begins in the background
+        file.write_text("one\nthree\n")
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            if session.counts.total("disk_changed"):
+                break
+        session.edit("a.py", Span(4, 7), "three")
+        assert session.events() == ()
+        session.edit("a.py", Span(0, 3), "zero")
+        assert len(session.events()) == 1

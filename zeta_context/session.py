@@ -16,6 +16,7 @@ from zeta_context.context.gather import ContextGatherer
 from zeta_context.counts import Counts
 from zeta_context.events.addresses import Addresses
 from zeta_context.events.content_change import ContentChange
+from zeta_context.events.disk import DiskFollower
 from zeta_context.events.document import OpenDocument
 from zeta_context.events.event import Cause, Event
 from zeta_context.events.projects import Projects
@@ -25,7 +26,8 @@ from zeta_context.predict.offers import Offers
 from zeta_context.predict.prediction import Discarded, Outcome, Prediction, RejectReason
 from zeta_context.predict.predictor import Predictor
 from zeta_context.predict.proposers.repeat import RepeatProposer
-from zeta_context.predict.view import Proposer, View
+from zeta_context.predict.report import report_session
+from zeta_context.predict.view import Proposer, look
 from zeta_context.prompt.input import Trigger
 from zeta_context.settings import Settings
 from zeta_context.status import StatusOffer
@@ -63,19 +65,23 @@ class Session:
             proposers if proposers is not None else (RepeatProposer(),), self.counts
         )
         self._offers = Offers(self.counts)
+        self._disk = DiskFollower(self.projects, self._tracker, self.counts)
         self._status = StatusOffer(self.status, counts=self.counts)
 
     async def __aenter__(self) -> Self:
         if self.settings.offer_status:
             self._status.start()
+        if self.settings.watch_files:
+            self._disk.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop what was started: language servers, the status socket."""
+        """Stop what was started: language servers, the watcher, the status socket."""
         self._status.stop()
+        self._disk.stop()
         await self._gatherer.aclose()
 
     def lend_server(self, server: Server) -> None:
@@ -90,6 +96,7 @@ class Session:
         self._offers.drop(key)
         document = self._tracker.open(*key, text, language, version)
         self._gatherer.warm_up(document)
+        self._disk.follow(key.project)
         return document
 
     def edit(
@@ -150,6 +157,7 @@ class Session:
         self._offers.drop(key)
         self._gatherer.forget(self._tracker.document(*key))
         self._tracker.close(*key)
+        self._disk.follow(key.project)
 
     def document(self, path: str) -> OpenDocument:
         """An open document as it stands; raises NotOpen."""
@@ -163,8 +171,7 @@ class Session:
         self, path: str, cursor: Point | int, *, trigger: Trigger = "other"
     ) -> Prediction | Discarded:
         """Predict the next edit from a cursor, or say why there is none."""
-        answer, _ = await self.explain(path, cursor, trigger=trigger)
-        return answer
+        return (await self.explain(path, cursor, trigger=trigger))[0]
 
     async def explain(
         self, path: str, cursor: Point | int, *, trigger: Trigger = "other"
@@ -172,31 +179,19 @@ class Session:
         """Predict, and tell what was looked at and how long each stage took."""
         document = self.document(path)
         offset = cursor if isinstance(cursor, int) else document.snapshot.offset(cursor)
-        history = self._tracker.history(document.project)
-        gathered = await self._gatherer.gather(document, offset, history.events(), trigger=trigger)
-        others = [one for one in self._tracker.documents(document.project) if one != document]
-        view = View(
-            document=document,
-            cursor=offset,
-            events=history.known(),
-            others=tuple(others),
-            prompt_input=gathered.prompt_input,
-        )
+        events = self._tracker.history(document.project).events()
+        gathered = await self._gatherer.gather(document, offset, events, trigger=trigger)
+        view = look(self._tracker, document, offset, gathered.prompt_input)
         answer, stage = await asyncio.to_thread(self._predictor.predict_timed, view)
         explanation = Explanation(view=view, gathered=gathered, stages=(*gathered.stages, stage))
         return self._offers.make(answer, view, self._tracker.documents), explanation
 
     def accept(self, prediction: Prediction) -> Outcome:
-        """Take in that a prediction was accepted.
+        """Take in that a prediction was accepted, its edits reported by `edit` before or never.
 
-        An editor that reports its changes has told the edits already; for one that does not, the
-        session's copy of the document is changed here. Raises StaleSnapshot when the document was
-        changed otherwise since the prediction was made.
+        Raises StaleSnapshot when the document was changed otherwise since the prediction.
         """
-        outcome, untold = self._offers.accept(prediction)
-        if untold:
-            self._tracker.edit_many(prediction.project, prediction.path, untold, predicted=True)
-        return outcome
+        return self._offers.accept(prediction, self._tracker)
 
     def reject(
         self, prediction: Prediction, *, reason: RejectReason = "rejected", was_shown: bool = True
@@ -206,12 +201,4 @@ class Session:
 
     def status(self) -> dict[str, object]:
         """What `zeta-context doctor` shows of this session: names, counts, places; no text."""
-        return {
-            "projects": [project.name for project in self.projects],
-            "documents": len(self._tracker.documents()),
-            "totals": self.counts.totals(),
-            "recent": [
-                {"at": reason.at, "name": reason.name, "place": reason.place}
-                for reason in self.counts.recent()
-            ],
-        }
+        return report_session(self.projects, self._tracker, self.counts)

@@ -1,6 +1,6 @@
 """The predictions that editors were given and have not answered yet, one for each document.
 
-Knows nothing of how they were made or shown, and changes no document.
+Knows nothing of how they were made or shown.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from zeta_context.counts import Counts
 from zeta_context.errors import StaleSnapshot, TextError
 from zeta_context.events.content_change import ContentChange, locate_change
+from zeta_context.events.tracker import Tracker
 from zeta_context.predict.acceptance import PendingAcceptance
 from zeta_context.predict.prediction import Discarded, Outcome, Prediction, RejectReason
 from zeta_context.predict.view import Document, View
@@ -90,8 +91,8 @@ class Offers:
         """Forget what was offered for a document."""
         self._open.pop(key, None)
 
-    def accept(self, prediction: Prediction) -> tuple[Outcome, tuple[TextEdit, ...]]:
-        """The outcome, and the edits that the editor has not reported, if it reported none.
+    def accept(self, prediction: Prediction, tracker: Tracker) -> Outcome:
+        """Take in an acceptance; edits that the editor reports never are made in the tracker here.
 
         Raises StaleSnapshot when the document was changed otherwise since the offer.
         """
@@ -102,9 +103,10 @@ class Offers:
                 f"{prediction.path} changed since it was predicted: ask for a new prediction"
             )
         del self._open[key]
+        if pending.is_untouched:
+            tracker.edit_many(*key, prediction.edits, predicted=True)
         self._counts.add("accepted")
-        outcome = Outcome(prediction_id=prediction.id, accepted=True, was_shown=True)
-        return outcome, prediction.edits if pending.is_untouched else ()
+        return Outcome(prediction_id=prediction.id, accepted=True, was_shown=True)
 
     def reject(self, prediction: Prediction, reason: RejectReason, *, was_shown: bool) -> Outcome:
         """The outcome of a prediction that was not accepted."""

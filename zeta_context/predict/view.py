@@ -10,6 +10,7 @@ from typing import Protocol
 
 from zeta_context.events.document import OpenDocument
 from zeta_context.events.event import Event
+from zeta_context.events.tracker import Tracker
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.prompt.input import PromptInput
 
@@ -30,6 +31,21 @@ class View:
     events: tuple[Event, ...] = ()
     others: tuple[Document, ...] = ()
     prompt_input: PromptInput | None = None
+
+
+def look(
+    tracker: Tracker, document: Document, cursor: int, prompt_input: PromptInput | None
+) -> View:
+    """The view of what a tracker holds, with the cursor in `document`."""
+    return View(
+        document=document,
+        cursor=cursor,
+        events=tracker.history(document.project).known(),
+        others=tuple(
+            other for other in tracker.documents(document.project) if other.path != document.path
+        ),
+        prompt_input=prompt_input,
+    )
 
 
 class Proposer(Protocol):

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from zeta_context.context.definitions import Found
+from zeta_context.context.layout import Found
 from zeta_context.context.gather import ContextSettings, Stage
 from zeta_context.errors import PromptError
 from zeta_context.evals.replay import ReplayedEditor
@@ -121,6 +121,7 @@ async def tell_story(trace: Path, repository: Path) -> Story:
                 definitions=server is not None, deadline_ms=DEFINITION_DEADLINE_MS
             ),
             offer_status=False,
+            watch_files=False,
         )
         started = time.perf_counter()
         await _replay(reader, root, settings, story)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from zeta_context.cli.demo.story import Moment, SectionSize, Story
 from zeta_context.cli.rendering import make_harmless, render_diff
-from zeta_context.context.definitions import Found
+from zeta_context.context.layout import Found
 from zeta_context.events.event import Event
 from zeta_context.predict.prediction import Prediction
 
