@@ -31,12 +31,21 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a chat: who speaks, and what."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedPrompt:
     """A prompt, ready for a runner, and what is in it.
 
     `editable` and `context` are spans of the cursor excerpt: what the model may rewrite, and
     what of the file it sees. `stop` are strings at which a runner may stop besides the model's
     own end; `tokens` is the estimate for the whole text. `left_out` says what found no place.
+    A format of a chat model also has `messages`, for a server that wants those instead of `text`.
     """
 
     format: str
@@ -48,6 +57,7 @@ class RenderedPrompt:
     stop: tuple[str, ...]
     max_output_tokens: int
     left_out: tuple[LeftOut, ...] = ()
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
