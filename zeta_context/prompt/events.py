@@ -1,11 +1,12 @@
-"""The edit history as the Zeta2 family of models reads it: unified diffs, oldest first.
+"""The edit history in a prompt: which events fit, and how the Zeta2 family of models reads them.
 
 Knows nothing of how events come about. Source: the public client of the Zeta models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from zeta_context.events.event import Event
 from zeta_context.prompt.budget import MAX_EVENTS, FittedSection, Item, LeftOut, estimate_tokens
@@ -34,25 +35,40 @@ def render_event(event: Event) -> str:
     return accepted + header + diff
 
 
-def render_events(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenEvents:
+    """The events that a prompt shows, oldest first: their texts, what each is, what was left."""
+
+    texts: tuple[str, ...]
+    items: tuple[Item, ...]
+    left_out: tuple[LeftOut, ...]
+
+    def fit(self, text: str) -> FittedSection:
+        """The section with `text`, in which the events stand."""
+        return FittedSection(text=text, items=self.items, left_out=self.left_out)
+
+
+def choose_events(
     events: Sequence[Event],
     *,
-    header: str,
     max_tokens: int,
+    render: Callable[[Event], str] = render_event,
     special_tokens: Sequence[str] = (),
     max_events: int = MAX_EVENTS,
-) -> FittedSection:
-    """The newest events that fit under `header`, oldest first; nothing when none does.
+) -> ChosenEvents:
+    """The newest events whose texts fit.
 
     An event that holds a marker of the format is left out and the next older one may take its
-    place; the first that does not fit ends the selection.
+    place; the first that does not fit ends the selection. One that renders as nothing is no event.
     """
     taken: list[tuple[Item, str]] = []
     left_out: list[LeftOut] = []
-    tokens = estimate_tokens(header)
+    tokens = 0
     is_full = False
     for event in reversed(events):
-        text = render_event(event)
+        text = render(event)
+        if not text:
+            continue
         label, cost = display_path(event.project, event.path), estimate_tokens(text)
         if _is_unsafe(event, text, special_tokens):
             left_out.append(LeftOut(label=label, tokens=cost, reason="special_token"))
@@ -67,13 +83,29 @@ def render_events(
             taken.append((Item(label=label, tokens=cost, why=why), text))
     taken.reverse()
     left_out.reverse()
-    if not taken:
-        return FittedSection(text="", left_out=tuple(left_out))
-    return FittedSection(
-        text=header + "".join(text for _, text in taken),
+    return ChosenEvents(
+        texts=tuple(text for _, text in taken),
         items=tuple(item for item, _ in taken),
         left_out=tuple(left_out),
     )
+
+
+def render_events(
+    events: Sequence[Event],
+    *,
+    header: str,
+    max_tokens: int,
+    special_tokens: Sequence[str] = (),
+    max_events: int = MAX_EVENTS,
+) -> FittedSection:
+    """The newest events that fit under `header`, oldest first; nothing when none does."""
+    chosen = choose_events(
+        events,
+        max_tokens=max_tokens - estimate_tokens(header),
+        special_tokens=special_tokens,
+        max_events=max_events,
+    )
+    return chosen.fit(header + "".join(chosen.texts) if chosen.texts else "")
 
 
 def _rooted(path: str) -> str:

@@ -12,13 +12,13 @@ from zeta_context.errors import SettingsError
 from zeta_context.prompt.format import Format
 
 _MODULES = ("zeta_context.prompt.formats.zeta2",)
-"""Each has its format as `FORMAT`."""
+"""Each has its format as `FORMAT`, or several as `FORMATS`."""
 
 
 @cache
 def formats() -> tuple[Format, ...]:
     """All formats, loaded when first asked for."""
-    return tuple(importlib.import_module(module).FORMAT for module in _MODULES)
+    return tuple(one for module in _MODULES for one in _load(module))
 
 
 def find_format(name: str) -> Format:
@@ -39,6 +39,12 @@ def find_format(name: str) -> Format:
         for one in found or formats()
     )
     raise SettingsError(f"{name!r} {problem}: {known}")
+
+
+def _load(module: str) -> tuple[Format, ...]:
+    loaded = importlib.import_module(module)
+    several: tuple[Format, ...] | None = getattr(loaded, "FORMATS", None)
+    return (loaded.FORMAT,) if several is None else several
 
 
 def _names(one: Format) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ missing. Knows nothing of how they were found. Source: the public client of the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from zeta_context.prompt.budget import (
@@ -38,6 +38,13 @@ class _Candidate:
         return f"{display_path(self.file.project, self.file.path)}:{rows}"
 
     @property
+    def path(self) -> str:
+        return normalize(display_path(self.file.project, self.file.path))
+
+    def header(self, file_marker: str) -> str:
+        return f"{file_marker}{self.path}\n"
+
+    @property
     def cost(self) -> int:
         ellipsis = ELLIPSIS if self.excerpt.end_row < self.file.last_row else ""
         return estimate_tokens(self.text + ellipsis)
@@ -58,11 +65,46 @@ def render_related_files(
     prompt shows anyway: excerpts wholly inside are left out, as is one that holds a marker of
     the format, or all of a file whose path does.
     """
+    candidates, left_out = _admit(files, special_tokens, cursor_file, cursor_rows)
+    taken = _choose(
+        candidates, max_tokens, lambda one: one.cost, lambda one: one.header(file_marker)
+    )
+    return _fit(_render(taken, file_marker), taken, candidates, left_out)
+
+
+def render_related_excerpts(
+    files: Sequence[RelatedFile],
+    *,
+    render: Callable[[str, str], str],
+    max_tokens: int,
+    special_tokens: Sequence[str] = (),
+    cursor_file: tuple[str, str] | None = None,
+    cursor_rows: tuple[int, int] | None = None,
+) -> FittedSection:
+    """As `render_related_files`, each excerpt by itself: `render` gets its path and its text.
+
+    The text ends in a line feed unless it is empty.
+    """
+    candidates, left_out = _admit(files, special_tokens, cursor_file, cursor_rows)
+
+    def text_of(one: _Candidate) -> str:
+        return render(one.path, one.text)
+
+    taken = _choose(candidates, max_tokens, lambda one: estimate_tokens(text_of(one)))
+    return _fit("".join(map(text_of, taken)), taken, candidates, left_out)
+
+
+def _admit(
+    files: Sequence[RelatedFile],
+    special_tokens: Sequence[str],
+    cursor_file: tuple[str, str] | None,
+    cursor_rows: tuple[int, int] | None,
+) -> tuple[list[_Candidate], list[LeftOut]]:
+    """The excerpts that the prompt may show, and those it may not."""
     left_out: list[LeftOut] = []
     candidates: list[_Candidate] = []
     for candidate in _candidates(files):
         excerpt, key = candidate.excerpt, (candidate.file.project, candidate.file.path)
-        path = display_path(*key)
         is_shown = (
             cursor_rows is not None
             and key == cursor_file
@@ -71,18 +113,23 @@ def render_related_files(
         )
         if is_shown:
             left_out.append(_left_out(candidate, "in_cursor_excerpt"))
-        elif "\n" in normalize(path) or find_special_token(
-            f"{path}\n{candidate.text}", special_tokens
+        elif "\n" in candidate.path or find_special_token(
+            f"{candidate.path}\n{candidate.text}", special_tokens
         ):
             left_out.append(_left_out(candidate, "special_token"))
         else:
             candidates.append(candidate)
-    taken = _choose(candidates, file_marker, max_tokens)
+    return candidates, left_out
+
+
+def _fit(
+    text: str, taken: list[_Candidate], candidates: list[_Candidate], left_out: list[LeftOut]
+) -> FittedSection:
     left_out.extend(
         _left_out(candidate, "over_budget") for candidate in candidates if candidate not in taken
     )
     items = tuple(Item(label=one.label, tokens=one.cost, why=_why(one.excerpt)) for one in taken)
-    return FittedSection(text=_render(taken, file_marker), items=items, left_out=tuple(left_out))
+    return FittedSection(text=text, items=items, left_out=tuple(left_out))
 
 
 def _candidates(files: Sequence[RelatedFile]) -> list[_Candidate]:
@@ -95,21 +142,20 @@ def _candidates(files: Sequence[RelatedFile]) -> list[_Candidate]:
     return found
 
 
-def _header(file: RelatedFile, file_marker: str) -> str:
-    return f"{file_marker}{display_path(file.project, file.path)}\n"
-
-
 def _choose(
-    candidates: Sequence[_Candidate], file_marker: str, max_tokens: int
+    candidates: Sequence[_Candidate],
+    max_tokens: int,
+    cost_of: Callable[[_Candidate], int],
+    header_of: Callable[[_Candidate], str] | None = None,
 ) -> list[_Candidate]:
     """By order, then place, until one does not fit; a file's header counts once."""
     taken: list[_Candidate] = []
     files: set[int] = set()
     tokens = 0
     for one in sorted(candidates, key=lambda one: (one.excerpt.order, one.file_at, one.at)):
-        cost = one.cost
-        if one.file_at not in files:
-            cost += estimate_tokens(_header(one.file, file_marker))
+        cost = cost_of(one)
+        if header_of is not None and one.file_at not in files:
+            cost += estimate_tokens(header_of(one))
         if tokens + cost > max_tokens:
             break
         tokens += cost
@@ -122,7 +168,7 @@ def _render(taken: Sequence[_Candidate], file_marker: str) -> str:
     parts: list[str] = []
     for at, one in enumerate(taken):
         if at == 0 or taken[at - 1].file_at != one.file_at:
-            parts.append(_header(one.file, file_marker))
+            parts.append(one.header(file_marker))
         parts.append(one.text)
         is_last = at + 1 == len(taken) or taken[at + 1].file_at != one.file_at
         next_row = one.file.last_row if is_last else taken[at + 1].excerpt.start_row

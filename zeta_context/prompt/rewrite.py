@@ -26,11 +26,16 @@ _MIN_CUT_MARKER = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewrite:
-    """How a format marks its answers; `end_marker` is a row of its own with its line feed."""
+    """How a format marks its answers; `end_marker` is a row of its own with its line feed.
+
+    It is empty where the model just ends. `shows_final_row` is for a format whose prompt gives a
+    final empty row of the region a row of its own, so that an answer has it, too.
+    """
 
     end_marker: str
     cursor_marker: str
     special_tokens: tuple[str, ...]
+    shows_final_row: bool = False
 
     def encode(self, region: CursorRegion, new: str, cursor: int | None = None) -> str:
         """The answer for the editable region to become `new`, the cursor at an offset in it.
@@ -41,7 +46,8 @@ class Rewrite:
         old, text = region.text, new
         if cursor is not None:
             text = new[:cursor] + self.cursor_marker + new[cursor:]
-        if not new.endswith("\n") or not old.endswith("\n") or _may_be_copied(region, new):
+        is_ended = new.endswith("\n") and old.endswith("\n") and not self.shows_final_row
+        if not is_ended or _may_be_copied(region, new):
             text += "\n"
         return text + self.end_marker
 
@@ -65,11 +71,7 @@ class Rewrite:
             raise OutputError(f"the output holds the marker {token.strip()!r} of the prompt format")
         if old.strip() and not answer.strip():
             return Parsed(kind="no_edit", reason="empty_output")
-        new = answer.removesuffix("\n")
-        if old.endswith("\n"):
-            new += "\n"
-        if _may_be_copied(region, new):
-            new = new[:-1]
+        new = self._take_region(answer, region)
         cursor = None if cursor is None else min(cursor, len(new))
         if not is_complete and finish is None and _lacks_its_end(old, new):
             return Parsed(kind="truncated", reason="truncated")
@@ -87,6 +89,8 @@ class Rewrite:
         of the answer.
         """
         row = self.end_marker.rstrip("\n")
+        if not row:
+            return output, False
         at = f"\n{output}\n".find(f"\n{row}\n")
         if at >= 0:
             return output[:at], True
@@ -96,6 +100,16 @@ class Rewrite:
         if len(last_row) >= _MIN_CUT_MARKER and row.startswith(last_row):
             return output[: len(output) - len(last_row)], True
         return output, False
+
+    def _take_region(self, answer: str, region: CursorRegion) -> str:
+        """The new text of the region: an answer has one line feed that the region has not."""
+        new = answer.removesuffix("\n")
+        is_ended = region.text.endswith("\n")
+        if self.shows_final_row:
+            return new + "\n" if is_ended and not new.endswith("\n") else new
+        if is_ended:
+            new += "\n"
+        return new[:-1] if _may_be_copied(region, new) else new
 
     def _take_cursor(self, answer: str) -> tuple[str, int | None]:
         at = answer.find(self.cursor_marker)

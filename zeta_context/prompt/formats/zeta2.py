@@ -58,16 +58,8 @@ class Zeta2:
             special_tokens=self.special_tokens,
             max_tokens=self.max_prompt_tokens if max_tokens is None else max_tokens,
         )
-        return RenderedPrompt(
-            format=self.name,
-            text=framed.text,
-            sections=framed.sections,
-            tokens=framed.tokens,
-            editable=region.excerpt.to_source_span(region.editable),
-            context=region.excerpt.to_source_span(region.context),
-            stop=self.stop,
-            max_output_tokens=self.max_output_tokens,
-            left_out=framed.left_out,
+        return framed.render(
+            region, name=self.name, stop=self.stop, max_output_tokens=self.max_output_tokens
         )
 
     def parse(
