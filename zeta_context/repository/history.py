@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zeta_context.repository.worktree import Worktree
 
 COMMAND_TIMEOUT_S = 30.0
-"""How long a plumbing command may take; the longest, naming a commit's paths, takes milliseconds."""
+"""How long a plumbing command may take; they take milliseconds."""
 
 _IMPORTING = threading.Lock()
 

@@ -18,7 +18,7 @@ class Limits:
     """
 
     max_files: int = 500
-    max_scanned: int = 20_000
+    max_scanned: int = 10_000
     max_file_bytes: int = 1_048_576
     max_total_bytes: int = 33_554_432
     deadline_s: float = 10.0
