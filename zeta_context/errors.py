@@ -21,6 +21,13 @@
     │   ├── SpecialTokens    the text holds a marker of the prompt format
     │   ├── OverBudget
     │   └── OutputError      the model's output is not in the format
+    ├── RunnerError          a model that cannot be run, or cannot be asked
+    │   ├── ModelRefused     its files are missing, damaged, unsafe, or not made for the format
+    │   ├── ContextOverflow  the prompt does not fit the model's context window
+    │   ├── OutOfMemory
+    │   ├── RunnerGone       the process or server that ran it is gone, or was never there
+    │   ├── RunnerTimeout
+    │   └── BadAnswer        a server answered with something that is no completion
     └── SettingsError        a setting with a value that cannot be used
 
 What is expected to happen (no prediction, a late answer, a missing consent) is a value, never one
@@ -115,6 +122,34 @@ class OverBudget(PromptError):
 
 class OutputError(PromptError):
     """The model's output is not in the format it was asked for."""
+
+
+class RunnerError(ZetaError):
+    """A model that cannot be run, or cannot be asked."""
+
+
+class ModelRefused(RunnerError):
+    """Model files that are missing, damaged, unsafe, or not made for the prompt format."""
+
+
+class ContextOverflow(RunnerError):
+    """The prompt does not fit the model's context window."""
+
+
+class OutOfMemory(RunnerError):
+    """The model, or the memory of what it has read, does not fit the device."""
+
+
+class RunnerGone(RunnerError):
+    """The process or server that ran the model is gone, or was never there."""
+
+
+class RunnerTimeout(RunnerError):
+    """The answer did not come in time; the request was cancelled."""
+
+
+class BadAnswer(RunnerError):
+    """A server answered with something that is no completion."""
 
 
 class SettingsError(ZetaError):
