@@ -21,6 +21,7 @@ from zeta_context.prompt.input import PromptInput
 from zeta_context.prompt.registry import find_format
 from zeta_context.text.unified_parser import parse_patch
 
+_SHOWN_RANGES = 3
 _WHY = {
     "lsp_definition": "defines",
     "lsp_type_definition": "defines the type of",
@@ -150,17 +151,32 @@ def print_description(described: Mapping[str, Any], console: Console) -> None:
         _add_row(table, f"{n} left out", "", "", reason.replace("_", " "))
     console.print(table)
     excerpts = _table("excerpts", "place", "tokens", "why")
-    for one in [described["cursor_excerpt"], *described["related"]]:
-        place = f"{one['path']}:{one['first_row']}-{one['last_row']}"
-        _add_row(excerpts, place, one["tokens"], one["why"])
+    for place, tokens, why in _group([described["cursor_excerpt"], *described["related"]]):
+        _add_row(excerpts, place, tokens, why)
     console.print(excerpts)
     if described["counted"]:
         reasons = ", ".join(f"{name} {n}" for name, n in described["counted"].items())
-        console.print(f"counted: {make_harmless(reasons)}", style="dim", markup=False)
+        console.print(
+            f"counted: {make_harmless(reasons)}", style="dim", markup=False, highlight=False
+        )
     if "prompt" in described:
         _print_prompt(described["prompt"], console)
     stages = ", ".join(f"{one['name']} {one['elapsed_ms']:.1f} ms" for one in described["stages"])
     console.print(f"time: {stages}", style="dim", highlight=False)
+
+
+def _group(excerpts: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, str]]:
+    """Place, tokens and reason, with excerpts of one file for one reason told together."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for one in excerpts:
+        groups.setdefault((one["path"], one["why"]), []).append(one)
+    told = []
+    for (path, why), ones in groups.items():
+        rows = [f"{one['first_row']}-{one['last_row']}" for one in ones]
+        more = f" and {len(rows) - _SHOWN_RANGES} more" if len(rows) > _SHOWN_RANGES else ""
+        place = f"{path}:{','.join(rows[:_SHOWN_RANGES])}{more}"
+        told.append((place, sum(one["tokens"] for one in ones), why))
+    return told
 
 
 def _print_prompt(prompt: Mapping[str, Any], console: Console) -> None:
