@@ -12,6 +12,7 @@ import asyncio
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tests.bench.cases import Case, Hunk
@@ -153,6 +154,9 @@ def _as_definition(
         return None
     path = location.path.relative_to(root).as_posix()
     row = location.start.row
+    target = tree if path == step.case.path else _parse_file(location.path)
+    if target is not None and _is_import(target, row):
+        return None  # of something that is not installed: not defined in the project
     if location.end.row - row > 1 or (row == 0 and location.end == location.start):
         return None  # a whole module
     if path != step.case.path:
@@ -163,6 +167,20 @@ def _as_definition(
     if row >= end:
         row += len(step.hunk.old) - len(step.hunk.new)
     return Definition(name=name.name, path=path, row=row)
+
+
+@lru_cache(maxsize=64)
+def _parse_file(path: Path) -> SyntaxTree | None:
+    return syntax.parse("", path.read_text("utf-8", "replace"), path=path.name)
+
+
+def _is_import(tree: SyntaxTree, row: int) -> bool:
+    node = tree.tree.root_node.descendant_for_point_range((row, 0), (row, 1))
+    while node is not None:
+        if node.type in ("import_statement", "import_from_statement", "import_declaration"):
+            return True
+        node = node.parent
+    return False
 
 
 def _is_local(tree: SyntaxTree, name: Identifier, row: int) -> bool:

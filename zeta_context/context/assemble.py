@@ -35,23 +35,32 @@ class Piece:
     symbol: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefinitionRows:
+    """The rows to show for a definition: itself with what encloses it, and its members' heads."""
+
+    own: tuple[Rows, ...]
+    members: tuple[Rows, ...] = ()
+
+
 def definition_rows(
     file: SourceFile, target: Span, *, full_rows: Rows | None = None
-) -> tuple[Rows, ...]:
+) -> DefinitionRows:
     """The rows to show for a definition whose name (or more) is at `target`, merged.
 
     `full_rows` are the rows of the whole definition where the server told them: they are used
     for what is in no outline, such as a constant.
     """
-    key = (target.start, target.end)
-    if key not in file.excerpts:
-        file.excerpts[key] = tuple(merge_rows(_definition_rows(file, target, full_rows)))
-    return file.excerpts[key]
+    known = file.excerpts.get(target)
+    if known is None:
+        known = file.excerpts[target] = _definition_rows(file, target, full_rows)
+    return known
 
 
-def _definition_rows(file: SourceFile, target: Span, full_rows: Rows | None) -> list[Rows]:
+def _definition_rows(file: SourceFile, target: Span, full_rows: Rows | None) -> DefinitionRows:
     snapshot = file.snapshot
     rows = [(snapshot.point(target.start).row, snapshot.point(target.end).row + 1)]
+    members: list[Rows] = []
     enclosing = file.enclosing(target.start)
     for item in enclosing:
         if not is_big(file, item):
@@ -60,12 +69,21 @@ def _definition_rows(file: SourceFile, target: Span, full_rows: Rows | None) -> 
         rows += head_and_tail(item)
         if item is enclosing[-1] and item.header.contains(target.start):
             for child in file.children(item):
-                rows += head_and_tail(child)
+                members += head_and_tail(child)
     if full_rows is not None and not (enclosing and _names(enclosing[-1], target)):
         first, end = full_rows[0], min(full_rows[1], snapshot.row_count)
         if 0 <= first < end and _byte_count(file, (first, end)) <= BIG_BODY_BYTES:
             rows.append((first, end))
-    return rows
+    return DefinitionRows(own=tuple(merge_rows(rows)), members=tuple(merge_rows(members)))
+
+
+def head_rows(file: SourceFile, target: Span) -> Rows:
+    """The rows from a definition's name to the end of its header, and no more."""
+    row = file.snapshot.point(target.start).row
+    enclosing = file.enclosing(target.start)
+    if enclosing and _names(enclosing[-1], target):
+        return row, max(row + 1, enclosing[-1].header_end_row)
+    return row, row + 1
 
 
 def _names(item: OutlineItem, target: Span) -> bool:

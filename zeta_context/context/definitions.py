@@ -16,15 +16,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from zeta_context.context.assemble import Piece
 from zeta_context.context.current import CurrentDocument, continue_document
 from zeta_context.context.files import SourceFile, SourceFiles
 from zeta_context.context.hops import Hop, Hops
-from zeta_context.context.layout import Found, Layout, Placed, ProjectPaths
+from zeta_context.context.layout import (
+    CURRENT_FILE_ORDER,
+    IMPORTED_ORDER,
+    MODULES_ORDER,
+    OUTSIDE_ORDER,
+    SECOND_HOP_ORDER,
+    Found,
+    Layout,
+    Placed,
+    ProjectPaths,
+)
 from zeta_context.context.nearby import Name, names_near
 from zeta_context.context.questions import Question, Questions, Server, Target
 from zeta_context.context.related import (
     edited_spans,
+    import_pieces,
     imported_names,
+    module_pieces,
     outline_pieces,
     recent_names,
 )
@@ -42,15 +55,12 @@ which stops with what is the most relevant when that takes too long."""
 ASSEMBLY_SHARE = 0.75
 MAX_NAMES = 96
 MAX_BASES = 16
+MAX_MODULES = 16
 BASE_AGE_S = 1.0
 """So long a document's outline may be carried along before it is worked out again."""
 
 RECENT_ORDER = 200
-SECOND_HOP_ORDER = 1000
-IMPORTED_ORDER = 2000
-CURRENT_FILE_ORDER = 3000
-OUTSIDE_ORDER = 10_000
-"""The orders at which each kind of context begins: nearer kinds are chosen first."""
+"""Where the names of recent edits rank, behind those around the cursor."""
 
 
 class Document(Protocol):
@@ -138,7 +148,8 @@ class DefinitionContext:
         late = sum(one.targets is None for one in questions)
         imported, answers = self._imports(current, names)
         ranked = self._rank(names, questions) + self._rank(imported, answers)
-        layout = Layout(self._files, self._paths, current, is_over=is_over)
+        cursor = current.base_offset(cursor_offset)
+        layout = Layout(self._files, self._paths, current, cursor=cursor, is_over=is_over)
         await self._refresh_files(ranked, current, answers_until)
         placed = layout.place(ranked)
         hops = self._follow(placed, is_over)
@@ -147,8 +158,11 @@ class DefinitionContext:
         await self._refresh_files(ranked, current, answers_until)
         placed += layout.place(ranked)
         if current.base.has_outline:
-            base_cursor = current.base_offset(cursor_offset)
-            layout.add_pieces(outline_pieces(current.base, base_cursor, CURRENT_FILE_ORDER))
+            layout.add_pieces(current.path, import_pieces(current.base, CURRENT_FILE_ORDER))
+            pieces = outline_pieces(current.base, cursor, CURRENT_FILE_ORDER + 1)
+            layout.add_pieces(current.path, pieces)
+        for path, pieces in self._module_pieces(placed):
+            layout.add_pieces(path, pieces)
         if not layout.add(sorted(placed, key=lambda one: one.order)):
             self.counts.add("context_cut_short")
         if late:
@@ -233,6 +247,23 @@ class DefinitionContext:
 
     def _order(self, order: int, target: Target) -> int:
         return order + (OUTSIDE_ORDER if self._paths.is_outside(target.path) else 0)
+
+    def _module_pieces(self, placed: list[Placed]) -> list[tuple[Path, list[Piece]]]:
+        """What else the modules offer from which the file imports, as far as it is worked out."""
+        modules: dict[Path, SourceFile] = {}
+        for one in placed:
+            is_named = one.target.kind == "definition" or one.order >= IMPORTED_ORDER
+            if is_named and not self._paths.is_outside(one.target.path):
+                modules.setdefault(one.target.path, one.file)
+        found: list[tuple[Path, list[Piece]]] = []
+        order = MODULES_ORDER
+        for path, file in list(modules.items())[:MAX_MODULES]:
+            if file.has_outline:
+                found.append((path, module_pieces(file, order)))
+                order += 1
+            else:
+                self._questions.spawn(self._work_out(file))
+        return found
 
     def _follow(self, placed: list[Placed], is_over: Callable[[], bool]) -> list[tuple[int, Hop]]:
         hops: list[tuple[int, Hop]] = []

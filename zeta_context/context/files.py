@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zeta_context.context import syntax
 from zeta_context.context.grammars import language_of
@@ -21,6 +22,9 @@ from zeta_context.context.syntax import OutlineItem, SyntaxTree
 from zeta_context.prompt.input import RelatedFile
 from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
+
+if TYPE_CHECKING:
+    from zeta_context.context.assemble import DefinitionRows
 
 MAX_FILE_BYTES = 1024 * 1024
 MAX_FILES = 96
@@ -43,7 +47,7 @@ class SourceFile:
     snapshot: TextSnapshot
     tree: SyntaxTree | None
     stamp: Stamp | None = None
-    excerpts: dict[tuple[int, int], tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    excerpts: dict[Span, DefinitionRows] = field(default_factory=dict)
     assembled: tuple[object, RelatedFile] | None = None
     _enclosing: dict[int, tuple[OutlineItem, ...]] = field(default_factory=dict)
     _children: dict[Span, list[OutlineItem]] = field(default_factory=dict)

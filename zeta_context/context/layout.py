@@ -12,13 +12,27 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from zeta_context.context.assemble import Piece, assemble_file, definition_rows
+from zeta_context.context.assemble import (
+    Piece,
+    Rows,
+    assemble_file,
+    definition_rows,
+    head_rows,
+)
 from zeta_context.context.current import CurrentDocument
 from zeta_context.context.files import SourceFile, SourceFiles
 from zeta_context.context.questions import Target, TargetKind
 from zeta_context.lsp.documents import Change, change_between
 from zeta_context.prompt.input import ContextSource, RelatedFile
 from zeta_context.text.point import Span
+
+MEMBERS_ORDER = 500
+SECOND_HOP_ORDER = 1000
+IMPORTED_ORDER = 2000
+CURRENT_FILE_ORDER = 3000
+MODULES_ORDER = 4000
+OUTSIDE_ORDER = 10_000
+"""The orders at which each kind of context begins: nearer kinds are chosen first."""
 
 MAX_ROWS = 1500
 """More than any prompt format has room for."""
@@ -87,7 +101,10 @@ class ProjectPaths:
 
 
 class Layout:
-    """One gathering's places and pieces, on their way to related files."""
+    """One gathering's places and pieces, on their way to related files.
+
+    `cursor` is the cursor's offset in the base of the current document.
+    """
 
     def __init__(
         self,
@@ -95,11 +112,13 @@ class Layout:
         paths: ProjectPaths,
         current: CurrentDocument,
         *,
+        cursor: int,
         is_over: Callable[[], bool],
     ) -> None:
         self._files = files
         self._paths = paths
         self._current = current
+        self._cursor = cursor
         self._is_over = is_over
         self._changes: dict[tuple[int, int], Change | None] = {}
         self._pieces: dict[Path, list[Piece]] = defaultdict(list)
@@ -123,10 +142,9 @@ class Layout:
             if self._is_over():
                 return False
             target, path = one.target, one.target.path
-            full_rows = target.full_rows_in(one.file.snapshot)
-            for rows in definition_rows(one.file, one.span, full_rows=full_rows):
+            for rows, order in self._rows(one):
                 piece = Piece(
-                    rows=rows, order=one.order, source=_SOURCES[target.kind], symbol=target.symbol
+                    rows=rows, order=order, source=_SOURCES[target.kind], symbol=target.symbol
                 )
                 self._pieces[path].append(piece)
             row = self._rows_now(path, (one.file.snapshot.point(one.span.start).row, 0))[0]
@@ -140,9 +158,27 @@ class Layout:
             self._found.setdefault((path, row), found)
         return True
 
-    def add_pieces(self, pieces: Iterable[Piece]) -> None:
-        """Take in rows of the current document, as they are in its base."""
-        self._pieces[self._current.path] += pieces
+    def _rows(self, one: Placed) -> list[tuple[Rows, int]]:
+        """The rows of a definition with their orders: its members come after other definitions."""
+        if one.order % OUTSIDE_ORDER >= IMPORTED_ORDER:
+            return [(head_rows(one.file, one.span), one.order)]
+        full_rows = one.target.full_rows_in(one.file.snapshot)
+        found = definition_rows(one.file, one.span, full_rows=full_rows)
+        ranked = [(rows, one.order) for rows in found.own]
+        if not self._is_around_cursor(one):
+            ranked += [(rows, one.order + MEMBERS_ORDER) for rows in found.members]
+        return ranked
+
+    def _is_around_cursor(self, one: Placed) -> bool:
+        """Whether it is what the cursor is in, whose members are shown by their distance."""
+        if one.file is not self._current.base:
+            return False
+        around = one.file.enclosing(self._cursor)
+        return any(item.header.contains(one.span.start) for item in around)
+
+    def add_pieces(self, path: Path, pieces: Iterable[Piece]) -> None:
+        """Take in rows of a file that we hold; of the current document as they are in its base."""
+        self._pieces[path] += pieces
 
     def related_files(self, project: str) -> tuple[RelatedFile, ...]:
         """The files, the one with the best excerpt first; at most `MAX_ROWS` rows in all."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from zeta_context.context import syntax
-from zeta_context.context.assemble import Piece, Rows
+from zeta_context.context.assemble import Piece, Rows, merge_rows
 from zeta_context.context.files import SourceFile
 from zeta_context.context.nearby import Name
 from zeta_context.context.syntax import Identifier, OutlineItem, SyntaxTree
@@ -113,6 +113,27 @@ def outline_pieces(file: SourceFile, cursor: int, first_order: int) -> list[Piec
     return [
         Piece(rows=rows, order=first_order + at, source="current_file")
         for at, (_, _, rows) in enumerate(sorted(heads)[:MAX_HEADS])
+    ]
+
+
+def import_pieces(file: SourceFile, order: int) -> list[Piece]:
+    """The rows of the file's imports, which say what may be used without asking."""
+    if file.tree is None:
+        return []
+    rows: list[Rows] = []
+    for node in file.tree.tree.root_node.named_children:
+        if node.type in _IMPORTS:
+            start, end = file.tree.span(node)
+            rows.append((file.snapshot.point(start).row, file.snapshot.point(end).row + 1))
+    return [Piece(rows=one, order=order, source="current_file") for one in merge_rows(rows)]
+
+
+def module_pieces(file: SourceFile, order: int) -> list[Piece]:
+    """The heads of what a module defines at its top level."""
+    heads = [_head(file, item) for item in file.outline if item.depth == 0]
+    heads += _constants(file, file.outline)
+    return [
+        Piece(rows=rows, order=order, source="lsp_definition") for rows in sorted(heads)[:MAX_HEADS]
     ]
 
 
