@@ -141,7 +141,7 @@ def test_recording_again_through_a_real_neovim_gives_the_same_trace(tmp_path: Pa
         assert entries == kept_entries
 
 
-def test_storing_a_recording_makes_it_a_tenth_and_loses_nothing(tmp_path: Path) -> None:
+def test_storing_a_recording_makes_it_a_sixth_and_loses_nothing(tmp_path: Path) -> None:
     source = TRACES[0]
     convert_trace(source, tmp_path / "stored.ztrace")
     convert_trace(tmp_path / "stored.ztrace", tmp_path / "again.jsonl")
