@@ -13,8 +13,9 @@ from zeta_context.context.syntax import parse
 from zeta_context.errors import OutOfRange, OutputError, OverBudget, SpecialTokens
 from zeta_context.events.event import Event
 from zeta_context.prompt.format import FinishReason, Parsed, shift_edits
+from zeta_context.prompt.formats.conflict_markers import render_cursor_text
 from zeta_context.prompt.formats.seed_frame import frame
-from zeta_context.prompt.formats.zeta2 import FORMAT, render_cursor_text
+from zeta_context.prompt.formats.zeta2 import FORMAT
 from zeta_context.prompt.input import PromptInput, RelatedExcerpt, RelatedFile
 from zeta_context.prompt.model_text import ModelText, normalize
 from zeta_context.prompt.region import CursorRegion

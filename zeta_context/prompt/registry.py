@@ -11,7 +11,11 @@ from functools import cache
 from zeta_context.errors import SettingsError
 from zeta_context.prompt.format import Format
 
-_MODULES = ("zeta_context.prompt.formats.zeta2",)
+_MODULES = (
+    "zeta_context.prompt.formats.zeta2",
+    "zeta_context.prompt.formats.merge_markers_prefix",
+    "zeta_context.prompt.formats.zeta1",
+)
 """Each has its format as `FORMAT`, or several as `FORMATS`."""
 
 

@@ -146,3 +146,17 @@ def _lacks_its_end(old: str, new: str) -> bool:
         return True
     cut_row = new_rows[-1]
     return len(new_rows) == len(old_rows) and old_rows[-1].startswith(cut_row)
+
+
+def strip_fence(answer: str, old: str) -> str:
+    """An answer without the code fence that a chat model may put around it.
+
+    A fence belongs to the answer when the old text begins with one, too.
+    """
+    text = answer.strip("\n")
+    if not text.startswith("```") or old.lstrip("\n").startswith("```"):
+        return answer
+    _, _, rest = text.partition("\n")
+    if rest == "```":
+        return ""
+    return rest.removesuffix("\n```") + "\n" if rest.endswith("\n```") else rest

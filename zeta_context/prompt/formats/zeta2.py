@@ -7,15 +7,17 @@ client of the Zeta models; V0331SeedCoderModelPy is the same bytes under another
 from __future__ import annotations
 
 from zeta_context.prompt.format import FinishReason, Parsed, RenderedPrompt
+from zeta_context.prompt.formats.conflict_markers import (
+    CURRENT_MARKER,
+    CURSOR_MARKER,
+    END_MARKER,
+    SEPARATOR,
+    render_cursor_text,
+)
 from zeta_context.prompt.formats.seed_frame import FILE_MARKER, MIDDLE, PREFIX, SUFFIX, frame
 from zeta_context.prompt.input import PromptInput
 from zeta_context.prompt.region import CursorRegion, resolve_cursor_region
 from zeta_context.prompt.rewrite import Rewrite
-
-CURSOR_MARKER = "<|user_cursor|>"
-CURRENT_MARKER = "<<<<<<< CURRENT\n"
-SEPARATOR = "=======\n"
-END_MARKER = ">>>>>>> UPDATED\n"
 
 EDITABLE_TOKENS = 350
 CONTEXT_TOKENS = 150
@@ -74,13 +76,6 @@ class Zeta2:
 
 
 FORMAT = Zeta2()
-
-
-def render_cursor_text(region: CursorRegion) -> str:
-    """The rows around the cursor, the editable region between conflict markers."""
-    current = region.text_with(CURSOR_MARKER)
-    newline = "" if current.endswith("\n") else "\n"
-    return f"{region.before}{CURRENT_MARKER}{current}{newline}{SEPARATOR}"
 
 
 def _region(prompt_input: PromptInput) -> CursorRegion:
