@@ -13,6 +13,7 @@ from zeta_context.prompt.format import Format
 
 _MODULES = (
     "zeta_context.prompt.formats.zeta2",
+    "zeta_context.prompt.formats.multi_region",
     "zeta_context.prompt.formats.merge_markers_prefix",
     "zeta_context.prompt.formats.zeta1",
 )

@@ -61,7 +61,7 @@ class Rewrite:
         """
         old = region.text
         answer, is_complete = self._split_at_end(normalize(output))
-        if _NO_EDIT.match(answer) and not _NO_EDIT.match(old):
+        if is_no_edit_answer(answer, old):
             return Parsed(kind="no_edit", reason="sentinel")
         if not is_complete and finish == "length":
             return Parsed(kind="truncated", reason="truncated")
@@ -114,6 +114,11 @@ class Rewrite:
     def _take_cursor(self, answer: str) -> tuple[str, int | None]:
         at = answer.find(self.cursor_marker)
         return answer.replace(self.cursor_marker, ""), at if at >= 0 else None
+
+
+def is_no_edit_answer(answer: str, old: str) -> bool:
+    """Whether an answer begins with one of `NO_EDIT_ANSWERS`, which the old text does not."""
+    return bool(_NO_EDIT.match(answer)) and not _NO_EDIT.match(old)
 
 
 def _may_be_copied(region: CursorRegion, new: str) -> bool:
