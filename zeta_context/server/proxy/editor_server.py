@@ -7,6 +7,7 @@ is refused, as the server itself would.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,7 @@ from zeta_context.text.snapshot import TextSnapshot
 
 REQUEST_TIMEOUT_S = 2.0
 MAX_IN_FLIGHT = 12
-"""The server is the editor's first: we never have more questions open than this."""
+"""The server is the editor's first: no more of our questions are open at once, others wait."""
 
 MAX_VISITED = 32
 _PROVIDERS = {
@@ -46,11 +47,11 @@ class EditorServer:
     ) -> None:
         self.encoding: Encoding = "utf-16"
         self._uri_of = uri_of
-        self._counts = counts
         self._capabilities: dict[str, Any] = {}
         self._registered: dict[str, str] = {}
         self._progress = Progress()
         self._is_ready = False
+        self._turn = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._texts: OrderedDict[Path, TextSnapshot] = OrderedDict()
         self.connection = Connection(
             write, answer=_refuse, observe=self.observe, counts=counts, id_prefix=id_prefix
@@ -127,19 +128,21 @@ class EditorServer:
             raise NotOpen("a question about a document that was never seen")
         if not self._is_ready:
             raise ServerGone("the editor's language server is not there")
-        if self.connection.pending_count >= MAX_IN_FLIGHT:
-            self._counts.add("lsp_too_many_questions")
-            raise ResponseError(CONTENT_MODIFIED, "too many questions at once")
         params = {
             "textDocument": {"uri": self._uri_of(path) or uris.from_path(path)},
             "position": encode_place(to_unit_point(snapshot, offset, self.encoding)),
         }
         encoding = self.encoding
-        result = await self.connection.request(method, params, timeout_s=REQUEST_TIMEOUT_S)
+        async with self._turn:
+            self._check_current(path, snapshot)
+            result = await self.connection.request(method, params, timeout_s=REQUEST_TIMEOUT_S)
+        self._check_current(path, snapshot)
+        return decode_locations(result, encoding)
+
+    def _check_current(self, path: Path, snapshot: TextSnapshot) -> None:
         now = self._texts.get(path)
         if now is None or not now.is_same(snapshot):
             raise ResponseError(CONTENT_MODIFIED, "the document has changed")
-        return decode_locations(result, encoding)
 
     def _supports(self, method: str) -> bool:
         value = self._capabilities.get(_PROVIDERS[method])
