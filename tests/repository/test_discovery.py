@@ -159,6 +159,39 @@ def test_a_fifo_that_the_configuration_names_is_refused(
     assert refusal(repo.root) == "special_file"
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "[core]\n\tattributesFile = @FIFO ; a comment\n",
+        '[core]\n\tattributesFile = "@FIFO" # a comment\n',
+        "[core] ATTRIBUTESFILE=@FIFO\n",
+        '[includeIf "gitdir:]/"] path = @FI"F"O\n',
+        "[core]\n\tattributesFile = @FI\\\nFO\n",
+        "[core]\r\n\texcludesFile=@FI\\\r\nFO\r\n",
+        '[include "x"] path = @FI\\FO\n',
+    ],
+)
+def test_no_way_of_writing_a_setting_hides_a_fifo(repo: GitRepo, written: str) -> None:
+    os.mkfifo(repo.root / ".git" / "FIFO")
+    with (repo.root / ".git" / "config").open("a", newline="") as config:
+        config.write(written.replace("@", f"{repo.root}/.git/"))
+    assert refusal(repo.root) == "special_file"
+
+
+def test_ordinary_settings_are_no_reason_to_refuse(repo: GitRepo) -> None:
+    repo.write(".gitconfig", "[alias]\n\tst = status\n")
+    for name, value in {
+        "include.path": "../.gitconfig",
+        "core.excludesFile": "~/.gitignore_global",
+        "core.attributesFile": os.devnull,
+        "core.hooksPath": ".githooks",
+        "submodule.lib.path": "lib",
+        "remote.origin.url": "https://example.org/a.git?path=/dev/null",
+    }.items():
+        repo.git("config", name, value)
+    assert isinstance(locate(repo.root), Location)
+
+
 def test_a_fifo_behind_an_include_of_an_include_is_refused(repo: GitRepo, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "second").write_text(f"[core]\n\tattributesFile = {tmp_path / 'fifo'}\n")

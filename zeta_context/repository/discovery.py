@@ -31,6 +31,7 @@ NotOursReason = Literal[
 ]
 """Why a path is treated as if there were no git at all."""
 
+_EMPTY = Path(os.devnull)
 _MAX_CONFIG_BYTES = 1_048_576
 _MAX_INCLUDES = 50
 
@@ -49,12 +50,15 @@ _VETTED_FILES = (
 """Files that a git library opens without looking: a FIFO in their place would block it."""
 
 _FILE_SETTING = re.compile(
-    rb"^\s*(?:\[[^\]]*\]\s*)?(path|excludesfile|attributesfile)\s*=\s*(.*?)\s*$",
-    re.IGNORECASE | re.MULTILINE,
+    rb"(?:^|[\s\]])(path|excludesfile|attributesfile)[ \t]*=[ \t]*([^\n]*)", re.IGNORECASE
 )
-"""Settings of git's configuration that name a file to be read (an `include` has a `path`)."""
+"""Settings of git's configuration that name a file to be read (an `include` has a `path`).
 
-_WORKTREE_SETTING = re.compile(rb"^\s*(?:\[core\]\s*)?worktree\s*=", re.IGNORECASE | re.MULTILINE)
+Looked for anywhere in a line: finding one where git would not is no harm.
+"""
+
+_WORKTREE_SETTING = re.compile(rb"(?:^|[\s\]])worktree[ \t]*=", re.IGNORECASE)
+_VALUE = re.compile(rb'"((?:[^"\\]|\\.)*)"?|\\(.)|([#;].*)|([^"\\#;]+)', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +222,7 @@ def _files_named_in(text: bytes, folder: Path) -> Iterator[Path]:
     while pending:
         text, folder = pending.pop()
         for match in _FILE_SETTING.finditer(text):
-            target = folder / os.path.expanduser(os.fsdecode(match.group(2).strip(b'"')))
+            target = folder / os.path.expanduser(os.fsdecode(_unquote(match.group(2))))
             yield target
             if match.group(1).lower() != b"path" or not target.is_file():
                 continue
@@ -229,13 +233,22 @@ def _files_named_in(text: bytes, folder: Path) -> Iterator[Path]:
             pending.append((_read_config(target), target.parent))
 
 
+def _unquote(value: bytes) -> bytes:
+    """A value as git reads it: without quotes, escapes, and a comment at the end."""
+    pieces = []
+    for quoted, escaped, _, plain in _VALUE.findall(value):
+        pieces.append(re.sub(rb"\\(.)", rb"\1", quoted) + escaped + plain)
+    return b"".join(pieces).rstrip()
+
+
 def _is_special(path: Path) -> bool:
     """Whether something is there that is neither a file nor a folder: FIFO, socket, device."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
         return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    is_harmless = stat.S_ISREG(mode) or stat.S_ISDIR(mode) or path == _EMPTY
+    return not is_harmless
 
 
 def _special(what: str) -> NotOurs:
@@ -243,7 +256,9 @@ def _special(what: str) -> NotOurs:
 
 
 def _read_config(path: Path) -> bytes:
-    return _read_small(path, _MAX_CONFIG_BYTES) if path.is_file() else b""
+    """A configuration file with its continued lines joined; empty when there is none."""
+    text = _read_small(path, _MAX_CONFIG_BYTES) if path.is_file() else b""
+    return text.replace(b"\r\n", b"\n").replace(b"\\\n", b"")
 
 
 def _read_small(path: Path, max_bytes: int) -> bytes:
