@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from zeta_context.errors import OutOfRange
+from zeta_context.prompt.budget import row_cost
 from zeta_context.prompt.input import PromptInput
 from zeta_context.prompt.model_text import ModelText
 from zeta_context.prompt.ranges import compute_editable_and_context_spans
@@ -101,16 +103,7 @@ def resolve_cursor_region(
 
     Raises OutOfRange when the cursor or a syntax span lies outside the excerpt.
     """
-    excerpt = ModelText(prompt_input.cursor_excerpt)
-    length = len(prompt_input.cursor_excerpt)
-    if not 0 <= prompt_input.cursor_offset <= length:
-        raise OutOfRange(
-            f"cursor offset {prompt_input.cursor_offset} of an excerpt with {length} characters"
-        )
-    for span in prompt_input.syntax_spans:
-        if not 0 <= span.start <= span.end <= length:
-            raise OutOfRange(f"syntax span {tuple(span)} of an excerpt with {length} characters")
-    cursor = excerpt.to_model(prompt_input.cursor_offset)
+    excerpt, cursor = _read_excerpt(prompt_input)
     editable, context = compute_editable_and_context_spans(
         excerpt.text,
         cursor,
@@ -122,3 +115,55 @@ def resolve_cursor_region(
         context_budget,
     )
     return CursorRegion(excerpt=excerpt, editable=editable, context=context, cursor=cursor)
+
+
+def resolve_row_region(
+    prompt_input: PromptInput,
+    *,
+    editable_rows: tuple[int, int],
+    context_rows: int,
+    context_budget: int,
+) -> CursorRegion:
+    """The region of a fixed number of rows above and below the cursor's row.
+
+    The context is up to `context_rows` rows on either side of the cursor's, as far as
+    `context_budget` tokens go beyond the editable region. Raises OutOfRange as
+    `resolve_cursor_region` does.
+    """
+    excerpt, cursor = _read_excerpt(prompt_input)
+    rows = excerpt.text.split("\n")
+    starts = list(accumulate((len(row) + 1 for row in rows), initial=0))
+    row = excerpt.text.count("\n", 0, cursor)
+    first, last = max(row - editable_rows[0], 0), min(row + editable_rows[1], len(rows) - 1)
+    top, bottom = max(row - context_rows, 0), min(row + context_rows, len(rows) - 1)
+    up, down, left = first, last, context_budget
+    while left > 0 and (up > top or down < bottom):
+        grown = (up, down)
+        if down < bottom and row_cost(rows[down + 1]) <= left:
+            down += 1
+            left -= row_cost(rows[down])
+        if up > top and row_cost(rows[up - 1]) <= left:
+            up -= 1
+            left -= row_cost(rows[up])
+        if grown == (up, down):
+            break
+    return CursorRegion(
+        excerpt=excerpt,
+        editable=Span(starts[first], starts[last] + len(rows[last])),
+        context=Span(starts[up], starts[down] + len(rows[down])),
+        cursor=cursor,
+    )
+
+
+def _read_excerpt(prompt_input: PromptInput) -> tuple[ModelText, int]:
+    """The excerpt as a model sees it, and the cursor in that."""
+    excerpt = ModelText(prompt_input.cursor_excerpt)
+    length = len(prompt_input.cursor_excerpt)
+    if not 0 <= prompt_input.cursor_offset <= length:
+        raise OutOfRange(
+            f"cursor offset {prompt_input.cursor_offset} of an excerpt with {length} characters"
+        )
+    for span in prompt_input.syntax_spans:
+        if not 0 <= span.start <= span.end <= length:
+            raise OutOfRange(f"syntax span {tuple(span)} of an excerpt with {length} characters")
+    return excerpt, excerpt.to_model(prompt_input.cursor_offset)

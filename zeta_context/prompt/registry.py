@@ -16,6 +16,8 @@ _MODULES = (
     "zeta_context.prompt.formats.multi_region",
     "zeta_context.prompt.formats.merge_markers_prefix",
     "zeta_context.prompt.formats.zeta1",
+    "zeta_context.prompt.formats.instinct",
+    "zeta_context.prompt.formats.mercury",
 )
 """Each has its format as `FORMAT`, or several as `FORMATS`."""
 

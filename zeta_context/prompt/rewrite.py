@@ -8,6 +8,7 @@ of prompts.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zeta_context.errors import OutputError
@@ -153,15 +154,33 @@ def _lacks_its_end(old: str, new: str) -> bool:
     return len(new_rows) == len(old_rows) and old_rows[-1].startswith(cut_row)
 
 
+def cut_at(output: str, ends: Sequence[str]) -> tuple[str, bool]:
+    """The output before the first of a format's ends, and whether it holds one.
+
+    A runner cuts there itself, unless it hands on what a server returned.
+    """
+    places = [place for end in ends if (place := output.find(end)) >= 0]
+    return (output[: min(places)], True) if places else (output, False)
+
+
+def take_between(answer: str, start: str, end: str) -> str:
+    """The rows between two markers, of which a model may leave out either or both."""
+    before, found, rest = answer.partition(start)
+    body, is_closed, _ = (rest.removeprefix("\n") if found else before).partition(end)
+    return f"{body}\n" if is_closed and not body.endswith("\n") else body
+
+
 def strip_fence(answer: str, old: str) -> str:
     """An answer without the code fence that a chat model may put around it.
 
-    A fence belongs to the answer when the old text begins with one, too.
+    A fence belongs to the answer when the old text begins with one, too, and no other follows.
     """
     text = answer.strip("\n")
-    if not text.startswith("```") or old.lstrip("\n").startswith("```"):
+    if not text.startswith("```"):
         return answer
     _, _, rest = text.partition("\n")
+    if old.lstrip("\n").startswith("```") and not rest.lstrip("\n").startswith("```"):
+        return answer
     if rest == "```":
         return ""
     return rest.removesuffix("\n```") + "\n" if rest.endswith("\n```") else rest

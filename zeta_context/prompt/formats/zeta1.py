@@ -11,17 +11,11 @@ from zeta_context.events.event import Event
 from zeta_context.prompt.budget import budget_with_margin, estimate_tokens
 from zeta_context.prompt.events import choose_events, display_path
 from zeta_context.prompt.format import FinishReason, Parsed, RenderedPrompt
-from zeta_context.prompt.framing import (
-    Part,
-    join_parts,
-    refuse_special_tokens,
-    shown_path,
-    with_newline,
-)
+from zeta_context.prompt.framing import Part, join_parts, refuse_special_tokens, shown_path
 from zeta_context.prompt.input import PromptInput
 from zeta_context.prompt.model_text import normalize
 from zeta_context.prompt.region import CursorRegion, resolve_cursor_region
-from zeta_context.prompt.rewrite import Rewrite, strip_fence
+from zeta_context.prompt.rewrite import Rewrite, strip_fence, take_between
 
 CURSOR_MARKER = "<|user_cursor_is_here|>"
 OTHER_CURSOR_MARKER = "<|user_cursor|>"
@@ -96,13 +90,11 @@ class Zeta1:
         text = normalize(output)
         if OTHER_CURSOR_MARKER not in region.text:
             text = text.replace(OTHER_CURSOR_MARKER, CURSOR_MARKER)
-        _, start, rest = text.partition(REGION_START)
-        answer, end, _ = (rest.removeprefix("\n") if start else text).partition(REGION_END)
-        if end:
-            answer = f"{with_newline(answer)}{REGION_END}\n"
-        elif not start:
+        answer = take_between(text, REGION_START, REGION_END)
+        if REGION_START not in text:
             answer = strip_fence(answer, region.text)
-        return self._rewrite.parse(answer, region, finish_reason)
+        finish = "stop" if REGION_END in text else finish_reason
+        return self._rewrite.parse(answer, region, finish)
 
     def encode(self, prompt_input: PromptInput, region: str, *, cursor: int | None = None) -> str:
         """The rewritten region between its markers; see `Rewrite.encode`."""
