@@ -27,6 +27,8 @@
     │   ├── OutOfMemory
     │   ├── RunnerGone       the process or server that ran it is gone, or was never there
     │   ├── RunnerTimeout
+    │   ├── RunnerBusy       a server wants to be left alone for a while
+    │   ├── RemoteNotAllowed a server on another machine that the user has not allowed
     │   └── BadAnswer        a server answered with something that is no completion
     └── SettingsError        a setting with a value that cannot be used
 
@@ -146,6 +148,18 @@ class RunnerGone(RunnerError):
 
 class RunnerTimeout(RunnerError):
     """The answer did not come in time; the request was cancelled."""
+
+
+class RunnerBusy(RunnerError):
+    """A server wants to be left alone for a while: `retry_after_s` seconds from now."""
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RemoteNotAllowed(RunnerError):
+    """A server on another machine that the user has not allowed in their own configuration."""
 
 
 class BadAnswer(RunnerError):

@@ -66,3 +66,8 @@ def test_a_damaged_cassette_is_refused_with_its_row(tmp_path: Path, row: str) ->
     path.write_text(row + "\n", encoding="utf-8")
     with pytest.raises(BadAnswer, match=r"tape\.jsonl:1 is no recorded completion"):
         ReplayRunner.from_file(path)
+
+
+def test_a_cassette_never_sends_a_prompt_anywhere(tmp_path: Path) -> None:
+    assert not _source().is_remote
+    assert not RecordingRunner(_source(), tmp_path / "tape.jsonl").is_remote

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from zeta_context.prompt.format import FinishReason
+from zeta_context.prompt.format import FinishReason, Message
 
 OnText = Callable[[str], None]
 """Takes the whole output so far, each time there is more of it; called in the runner's thread."""
@@ -43,6 +43,7 @@ class CompletionRequest:
     answer repeats for the most part, the editable region as the prompt shows it.
     `substitutions` are pairs of old and new words from the recent events. None of these changes
     the answer, only how fast it comes; a runner that cannot use them leaves them alone.
+    `messages` say the same as `prompt` in turns of a chat, for a server that wants those.
     """
 
     prompt: str
@@ -51,6 +52,7 @@ class CompletionRequest:
     guesses: tuple[str, ...] = ()
     reference: str = ""
     substitutions: tuple[tuple[str, str], ...] = ()
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,11 @@ class Runner(Protocol):
     @property
     def model(self) -> str:
         """What the model is called."""
+        ...
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether prompts leave this machine: then only redacted ones may be given to it."""
         ...
 
     def complete(

@@ -65,6 +65,11 @@ class ReplayRunner:
         """The cassette's name."""
         return self._model
 
+    @property
+    def is_remote(self) -> bool:
+        """Never: a cassette is a file."""
+        return False
+
     def complete(
         self,
         request: CompletionRequest,
@@ -101,6 +106,11 @@ class RecordingRunner:
     def model(self) -> str:
         """What the model behind is called."""
         return self._runner.model
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the model behind is on another machine."""
+        return self._runner.is_remote
 
     def complete(
         self,
