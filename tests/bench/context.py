@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import itertools
 import json
 import re
@@ -122,6 +123,8 @@ class Run:
         self, context: DefinitionContext, step: Step, version: itertools.count[int]
     ) -> tuple[RelatedFile, ...]:
         """Arrive at the place of the hunk, type a character, and delete it again."""
+        gc.collect()
+        gc.freeze()  # the baselines' heap is not ours to be slowed down by
         snapshot = TextSnapshot(step.before)
         cursor = step.cursor
         typed = snapshot.edit(Span(cursor, cursor), " ")

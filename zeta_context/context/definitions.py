@@ -8,6 +8,7 @@ there for the next prediction: the questions go on in the background.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections import OrderedDict
@@ -18,44 +19,58 @@ from typing import Protocol
 
 from zeta_context.context.assemble import Piece
 from zeta_context.context.current import CurrentDocument, continue_document
+from zeta_context.context.diagnostics import diagnostics_near
 from zeta_context.context.files import SourceFile, SourceFiles
 from zeta_context.context.hops import Hop, Hops
 from zeta_context.context.layout import (
     CURRENT_FILE_ORDER,
+    EDITED_ORDER,
     IMPORTED_ORDER,
     MODULES_ORDER,
     OUTSIDE_ORDER,
     SECOND_HOP_ORDER,
+    VISITED_ORDER,
     Found,
     Layout,
     Placed,
     ProjectPaths,
 )
 from zeta_context.context.nearby import Name, names_near
-from zeta_context.context.questions import Question, Questions, Server, Target
+from zeta_context.context.questions import (
+    DiagnosticsServer,
+    Question,
+    Questions,
+    Server,
+    Target,
+)
 from zeta_context.context.related import (
+    edited_rows,
     edited_spans,
     import_pieces,
     imported_names,
     module_pieces,
     outline_pieces,
+    pieces_around,
     recent_names,
 )
 from zeta_context.context.syntax import SyntaxCache
 from zeta_context.counts import Counts
+from zeta_context.errors import LspError
 from zeta_context.events.event import Event
+from zeta_context.lsp.diagnostics import ServerDiagnostic
 from zeta_context.prompt.input import RelatedFile
 from zeta_context.text.snapshot import TextSnapshot
 
 DEADLINE_MS = 80.0
-WAITING_SHARE = 0.55
+WAITING_SHARE = 0.5
 """The part of the deadline in which answers are waited for; the rest is for putting them together,
 which stops with what is the most relevant when that takes too long."""
 
-ASSEMBLY_SHARE = 0.75
+ASSEMBLY_SHARE = 0.7
 MAX_NAMES = 96
 MAX_BASES = 16
 MAX_MODULES = 16
+MAX_VISITED = 6
 BASE_AGE_S = 1.0
 """So long a document's outline may be carried along before it is worked out again."""
 
@@ -83,10 +98,12 @@ class Document(Protocol):
 class Gathered:
     """What was found in time: excerpts by file, each definition, and what it took.
 
+    `diagnostics` are those known near the cursor, the nearest first, with spans in the document.
     `late` counts the names whose answers did not come in time, `cache_hits` those that were known.
     """
 
     related_files: tuple[RelatedFile, ...] = ()
+    diagnostics: tuple[ServerDiagnostic, ...] = ()
     found: tuple[Found, ...] = ()
     late: int = 0
     elapsed_ms: float = 0.0
@@ -98,7 +115,7 @@ class DefinitionContext:
     """Gathers definitions for the documents of one project from one language server.
 
     `project` names the project in related files; `syntax_cache` may be shared with others who
-    parse the same documents by the same paths. Belongs to one event loop.
+    name the same documents `project/path` in it. Belongs to one event loop.
     """
 
     def __init__(
@@ -124,6 +141,8 @@ class DefinitionContext:
             server, self._files, is_outside=self._paths.is_outside, spawn=self._questions.spawn
         )
         self._bases: OrderedDict[Path, tuple[float, SourceFile]] = OrderedDict()
+        self._visited: OrderedDict[Path, int] = OrderedDict()
+        self._diagnosed: OrderedDict[Path, tuple[TextSnapshot, asyncio.Task[None]]] = OrderedDict()
 
     async def gather(
         self,
@@ -144,7 +163,7 @@ class DefinitionContext:
         current = self._open(document)
         names = self._names(document, current, cursor_offset, events)
         questions, hits = self._questions.ask(current.path, current.snapshot, names)
-        await self._wait((one.task for one in questions if one.targets is None), answers_until)
+        await self._wait((one.task for one in questions if one.is_preliminary), answers_until)
         late = sum(one.targets is None for one in questions)
         imported, answers = self._imports(current, names)
         ranked = self._rank(names, questions) + self._rank(imported, answers)
@@ -161,7 +180,11 @@ class DefinitionContext:
             layout.add_pieces(current.path, import_pieces(current.base, CURRENT_FILE_ORDER))
             pieces = outline_pieces(current.base, cursor, CURRENT_FILE_ORDER + 1)
             layout.add_pieces(current.path, pieces)
-        for path, pieces in self._module_pieces(placed):
+        for path, pieces in (
+            *self._edited_pieces(document.path, events),
+            *self._module_pieces(placed),
+            *self._visited_pieces(current.path),
+        ):
             layout.add_pieces(path, pieces)
         if not layout.add(sorted(placed, key=lambda one: one.order)):
             self.counts.add("context_cut_short")
@@ -169,12 +192,14 @@ class DefinitionContext:
             self.counts.add("lsp_late", late)
         gathered = Gathered(
             related_files=layout.related_files(self.project),
+            diagnostics=self._diagnostics_near(current, cursor_offset),
             found=layout.found,
             late=late,
             elapsed_ms=(self._clock() - started) * 1000,
             cache_hits=hits,
             cache_misses=len(questions) - hits,
         )
+        self._visit(current, cursor_offset)
         self._questions.spawn(self._prepare(current, imported))
         return gathered
 
@@ -182,7 +207,9 @@ class DefinitionContext:
         """Drop what is known of a document that was closed."""
         self._questions.forget(self.root / path)
         self._bases.pop(self.root / path, None)
-        self._syntax.drop(path)
+        self._visited.pop(self.root / path, None)
+        self._diagnosed.pop(self.root / path, None)
+        self._syntax.drop(f"{self.project}/{path}")
 
     async def close(self) -> None:
         """Give up what is still being asked."""
@@ -199,12 +226,12 @@ class DefinitionContext:
         )
         if not self._server.is_running:
             self._server.start_soon()
-        tree = self._syntax.tree(document.path, document.language, snapshot, path=document.path)
+        key = f"{self.project}/{document.path}"
+        tree = self._syntax.tree(key, document.language, snapshot, path=document.path)
         _, base = self._bases.get(path, (0.0, None))
         current = continue_document(base, path, document.language, snapshot, tree)
         if current.base is not base:
             self._keep_base(current.base)
-            self._questions.spawn(self._work_out(current.base))
         return current
 
     def _names(
@@ -265,6 +292,42 @@ class DefinitionContext:
                 self._questions.spawn(self._work_out(file))
         return found
 
+    def _edited_pieces(self, path: str, events: Sequence[Event]) -> list[tuple[Path, list[Piece]]]:
+        """Excerpts around recent edits of other documents."""
+        found: list[tuple[Path, list[Piece]]] = []
+        for at, (name, rows) in enumerate(edited_rows(events, self.project, path).items()):
+            file = self._held(self.root / name)
+            if file is not None:
+                order = EDITED_ORDER + at
+                found.append((file.path, pieces_around(file, rows, order, "edit_history_file")))
+        return found
+
+    def _visited_pieces(self, path: Path) -> list[tuple[Path, list[Piece]]]:
+        """Excerpts around where the cursor was last in other documents."""
+        found: list[tuple[Path, list[Piece]]] = []
+        places = [place for place in self._visited.items() if place[0] != path]
+        for at, (other, row) in enumerate(reversed(places)):
+            file = self._held(other)
+            if file is not None:
+                rows, order = [(row, row + 1)], VISITED_ORDER + at
+                found.append((other, pieces_around(file, rows, order, "recent_file")))
+        return found
+
+    def _held(self, path: Path) -> SourceFile | None:
+        """A file of the project if we hold it as it is; if not, it is read for the next time."""
+        if self._paths.is_outside(path):
+            return None
+        if not self._files.is_current(path):
+            self._questions.spawn(self._reread(path))
+            return None
+        return self._files.ready(path)
+
+    def _visit(self, current: CurrentDocument, cursor_offset: int) -> None:
+        self._visited[current.path] = current.snapshot.point(cursor_offset).row
+        self._visited.move_to_end(current.path)
+        while len(self._visited) > MAX_VISITED:
+            self._visited.popitem(last=False)
+
     def _follow(self, placed: list[Placed], is_over: Callable[[], bool]) -> list[tuple[int, Hop]]:
         hops: list[tuple[int, Hop]] = []
         for one in placed:
@@ -298,6 +361,9 @@ class DefinitionContext:
         """What the next gathering will want: the imports' definitions, a newer outline."""
         self._questions.ask(current.path, current.snapshot, imported)
         made_at, base = self._bases.get(current.path, (0.0, current.base))
+        self._diagnose(current)
+        if not base.has_outline:
+            await self._work_out(base)
         is_old = self._clock() - made_at > BASE_AGE_S
         if is_old and not base.snapshot.is_same(current.snapshot):
             self._bases[current.path] = (self._clock(), base)
@@ -305,11 +371,37 @@ class DefinitionContext:
             await self._work_out(file)
             self._keep_base(file)
 
+    def _diagnostics_near(
+        self, current: CurrentDocument, cursor_offset: int
+    ) -> tuple[ServerDiagnostic, ...]:
+        if not isinstance(self._server, DiagnosticsServer):
+            return ()
+        known = self._server.known_diagnostics(current.path)
+        return diagnostics_near(known, current.snapshot, cursor_offset)
+
+    def _diagnose(self, current: CurrentDocument) -> None:
+        """Ask what is wrong with the document: once for a text, and one question at a time."""
+        server = self._server
+        before, asking = self._diagnosed.get(current.path, (None, None))
+        if (asking is not None and not asking.done()) or before == current.snapshot:
+            return
+        if server.is_running and isinstance(server, DiagnosticsServer):
+            task = self._questions.spawn(_read_diagnostics(server, current.path))
+            self._diagnosed[current.path] = (current.snapshot, task)
+            self._diagnosed.move_to_end(current.path)
+            while len(self._diagnosed) > MAX_BASES:
+                self._diagnosed.popitem(last=False)
+
     async def _work_out(self, file: SourceFile) -> None:
-        await asyncio.to_thread(lambda: file.outline)
+        await asyncio.to_thread(file.work_out)
 
     def _keep_base(self, file: SourceFile) -> None:
         self._bases[file.path] = (self._clock(), file)
         self._bases.move_to_end(file.path)
         while len(self._bases) > MAX_BASES:
             self._bases.popitem(last=False)
+
+
+async def _read_diagnostics(server: DiagnosticsServer, path: Path) -> None:
+    with contextlib.suppress(LspError):
+        await server.diagnostics(path)

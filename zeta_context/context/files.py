@@ -31,6 +31,9 @@ MAX_FILES = 96
 CHECK_AGAIN_S = 1.0
 """How long a file on disk is taken as unchanged without looking."""
 
+OUTLINE_STRETCH = 16_384
+"""Code points whose outline is made at a time."""
+
 Stamp = tuple[int, int, int]
 
 
@@ -57,8 +60,22 @@ class SourceFile:
     def outline(self) -> tuple[OutlineItem, ...]:
         """Everything that the file defines, worked out once: it takes a while for a long file."""
         if self._outline is None:
-            self._outline = syntax.outline(self.tree) if self.tree is not None else ()
-        return self._outline
+            self.work_out()
+        return self._outline or ()
+
+    def work_out(self) -> None:
+        """Make the outline, a stretch at a time: others get to run in between.
+
+        A syntax query keeps the whole interpreter waiting until it is done.
+        """
+        found: dict[Span, OutlineItem] = {}
+        length = len(self.snapshot)
+        for start in range(0, length if self.tree is not None else 0, OUTLINE_STRETCH):
+            assert self.tree is not None
+            stretch = Span(start, min(start + OUTLINE_STRETCH, length))
+            found.update((item.span, item) for item in syntax.items_in(self.tree, stretch))
+        items = sorted(found.values(), key=lambda item: (item.span.start, -item.span.end))
+        self._outline = tuple(items)
 
     @property
     def has_outline(self) -> bool:

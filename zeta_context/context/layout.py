@@ -30,7 +30,9 @@ MEMBERS_ORDER = 500
 SECOND_HOP_ORDER = 1000
 IMPORTED_ORDER = 2000
 CURRENT_FILE_ORDER = 3000
+EDITED_ORDER = 3500
 MODULES_ORDER = 4000
+VISITED_ORDER = 5000
 OUTSIDE_ORDER = 10_000
 """The orders at which each kind of context begins: nearer kinds are chosen first."""
 

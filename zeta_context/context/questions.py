@@ -13,11 +13,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from zeta_context.context.files import SourceFiles
 from zeta_context.context.nearby import Name
 from zeta_context.errors import LspError, OutOfRange
+from zeta_context.lsp.diagnostics import ServerDiagnostic
 from zeta_context.lsp.documents import Location, change_between, from_unit_point
 from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
@@ -59,6 +60,15 @@ class Server(Protocol):
     async def definition(self, path: Path, offset: int) -> tuple[Location, ...]: ...
 
     async def type_definition(self, path: Path, offset: int) -> tuple[Location, ...]: ...
+
+
+@runtime_checkable
+class DiagnosticsServer(Protocol):
+    """What a server offers besides, when it can be asked for diagnostics by us."""
+
+    def known_diagnostics(self, path: Path) -> tuple[ServerDiagnostic, ...]: ...
+
+    async def diagnostics(self, path: Path) -> tuple[ServerDiagnostic, ...]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

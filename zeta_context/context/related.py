@@ -6,6 +6,7 @@ nothing of budgets.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from zeta_context.context.files import SourceFile
 from zeta_context.context.nearby import Name
 from zeta_context.context.syntax import Identifier, OutlineItem, SyntaxTree
 from zeta_context.events.event import Event
+from zeta_context.prompt.input import ContextSource
 from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
 
@@ -23,10 +25,13 @@ if TYPE_CHECKING:
 
 MAX_RECENT_NAMES = 32
 MAX_IMPORTED_NAMES = 48
+MAX_EDITED_FILES = 4
+ROWS_AROUND = 8
 MAX_HEADS = 100
 MAX_EDITED_ROWS = 40
 """Of one edit: what is larger was pasted, and its names say little about what comes next."""
 
+_HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
 _IMPORTS = frozenset(
     {"import_statement", "import_from_statement", "use_declaration", "import_declaration"}
 )
@@ -53,6 +58,36 @@ def edited_spans(events: Sequence[Event], path: str, length: int) -> list[Span]:
         if 0 <= start <= end <= length:
             spans.append(Span(start, end))
     return spans[::-1]
+
+
+def edited_rows(events: Sequence[Event], project: str, path: str) -> dict[str, list[Rows]]:
+    """The rows of recent edits in other documents of the project, as their diffs tell them.
+
+    The most recently edited document comes first. The rows are those that the edit left: close
+    enough to where they are now for an excerpt around them.
+    """
+    found: dict[str, list[Rows]] = {}
+    for event in reversed(events):
+        if event.project == project and event.path != path:
+            for match in _HUNK.finditer(event.diff):
+                start, count = int(match[1]) - 1, int(match[2] or 1)
+                found.setdefault(event.path, []).append((max(0, start), max(0, start) + count))
+    return dict(list(found.items())[:MAX_EDITED_FILES])
+
+
+def pieces_around(
+    file: SourceFile, rows: Iterable[Rows], order: int, source: ContextSource
+) -> list[Piece]:
+    """Excerpts around some rows of a file, with the heads of what encloses them."""
+    count = file.snapshot.row_count
+    around: list[Rows] = []
+    for start, end in rows:
+        if start >= count:
+            continue
+        around.append((max(0, start - ROWS_AROUND), min(count, end + ROWS_AROUND)))
+        for item in file.enclosing(file.snapshot.row_start(start)):
+            around.append((item.start_row, item.header_end_row))
+    return [Piece(rows=one, order=order, source=source) for one in merge_rows(around)]
 
 
 def recent_names(

@@ -106,6 +106,7 @@ class LanguageServer:
         self._process: ServerProcess | None = None
         self._connection: Connection | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._endings: set[asyncio.Task[None]] = set()
         self._started_at = 0.0
         self._crashes: list[float] = []
 
@@ -231,9 +232,13 @@ class LanguageServer:
         return connection
 
     async def _end_process(self, *, grace_s: float) -> None:
+        """End the process; to the end, even when the caller is cancelled in between."""
         process, self._process = self._process, None
         if process is not None:
-            await process.stop(grace_s=grace_s)
+            ending = asyncio.create_task(process.stop(grace_s=grace_s), name="lsp stop")
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
+            await asyncio.shield(ending)
 
     def _take_capabilities(self, result: dict[str, Any]) -> None:
         capabilities = result.get("capabilities")
@@ -270,6 +275,7 @@ class LanguageServer:
         if self._connection is not None:
             self._connection.close(f"{self.name} was closed")
         await self._end_process(grace_s=1.0)
+        await asyncio.gather(*self._endings, return_exceptions=True)
 
     # Documents
 

@@ -103,6 +103,11 @@ class ServerProcess:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # The public API closes the pipes only at their end, which something that the server
+        # started and that left its group can hold open for ever.
+        transport: asyncio.SubprocessTransport | None = getattr(self._process, "_transport", None)
+        if transport is not None:
+            transport.close()
 
     async def _has_exited(self, timeout_s: float) -> bool:
         with contextlib.suppress(TimeoutError):
