@@ -16,6 +16,7 @@ _MODULES = (
     "zeta_context.prompt.formats.multi_region",
     "zeta_context.prompt.formats.merge_markers_prefix",
     "zeta_context.prompt.formats.zeta1",
+    "zeta_context.prompt.formats.sweep",
     "zeta_context.prompt.formats.instinct",
     "zeta_context.prompt.formats.mercury",
 )
