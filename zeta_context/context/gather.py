@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from zeta_context.context.diagnostics import to_prompt_diagnostics
 from zeta_context.context.excerpt import gather_excerpt
 from zeta_context.context.syntax import SyntaxCache
 from zeta_context.counts import Counts
@@ -18,6 +19,7 @@ from zeta_context.events.document import OpenDocument
 from zeta_context.events.event import Event
 from zeta_context.events.projects import Projects
 from zeta_context.prompt.input import PromptInput, Trigger
+from zeta_context.text.point import Span
 
 if TYPE_CHECKING:
     from zeta_context.context.definitions import DefinitionContext
@@ -88,7 +90,7 @@ class ContextGatherer:
         )
         excerpt = gather_excerpt(document.snapshot, cursor, tree)
         stages = [Stage(name="excerpt", elapsed_ms=(time.perf_counter() - started) * 1000)]
-        definitions = await self._find_definitions(document, cursor)
+        definitions = await self._find_definitions(document, cursor, events)
         if definitions is not None:
             stages.append(Stage(name="definitions", elapsed_ms=definitions.elapsed_ms))
         prompt_input = PromptInput(
@@ -101,6 +103,10 @@ class ContextGatherer:
             syntax_spans=excerpt.syntax_spans,
             events=events,
             related_files=definitions.related_files if definitions is not None else (),
+            diagnostics=to_prompt_diagnostics(
+                definitions.diagnostics if definitions is not None else (),
+                Span(excerpt.start, excerpt.start + len(excerpt.text)),
+            ),
             trigger=trigger,
         )
         return Gathered(prompt_input=prompt_input, definitions=definitions, stages=tuple(stages))
@@ -129,13 +135,17 @@ class ContextGatherer:
         for pool in self._pools.values():
             await pool.close()
 
-    async def _find_definitions(self, document: OpenDocument, cursor: int) -> Definitions | None:
+    async def _find_definitions(
+        self, document: OpenDocument, cursor: int, events: tuple[Event, ...]
+    ) -> Definitions | None:
         if not self._settings.definitions and self._lent is None:
             return None
         context = self._context_for(document)
         if context is None:
             return None
-        return await context.gather(document, cursor, deadline_ms=self._settings.deadline_ms)
+        return await context.gather(
+            document, cursor, events=events, deadline_ms=self._settings.deadline_ms
+        )
 
     def _context_for(self, document: OpenDocument) -> DefinitionContext | None:
         from zeta_context.context.definitions import DefinitionContext
@@ -147,7 +157,11 @@ class ContextGatherer:
         root = self._projects.root(document.project)
         if self._lent is not None:
             context = self._contexts[key] = DefinitionContext(
-                self._lent, root=root, project=document.project, counts=self._counts
+                self._lent,
+                root=root,
+                project=document.project,
+                syntax_cache=self._syntax,
+                counts=self._counts,
             )
             return context
         pool = self._pools.get(document.project)
@@ -162,6 +176,10 @@ class ContextGatherer:
         if server is None:
             return None
         context = self._contexts[key] = DefinitionContext(
-            server, root=root, project=document.project, counts=self._counts
+            server,
+            root=root,
+            project=document.project,
+            syntax_cache=self._syntax,
+            counts=self._counts,
         )
         return context

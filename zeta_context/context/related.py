@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from zeta_context.context import syntax
 from zeta_context.context.assemble import Piece, Rows, merge_rows
@@ -19,9 +18,6 @@ from zeta_context.events.event import Event
 from zeta_context.prompt.input import ContextSource
 from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
-
-if TYPE_CHECKING:
-    from tree_sitter import Node
 
 MAX_RECENT_NAMES = 32
 MAX_IMPORTED_NAMES = 48
@@ -185,8 +181,7 @@ def _constants(file: SourceFile, items: Sequence[OutlineItem]) -> list[Rows]:
     assert file.tree is not None
     named = {item.start_row for item in items if item.depth == 0}
     rows: list[Rows] = []
-    nodes: list[Node] = file.tree.tree.root_node.named_children
-    for node in nodes:
+    for node in file.tree.tree.root_node.named_children:
         row = file.snapshot.point(file.tree.span(node).start).row
         if node.type not in _NO_DEFINITIONS and row not in named:
             rows.append((row, row + 1))
