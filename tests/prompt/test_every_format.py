@@ -116,7 +116,8 @@ def test_a_tight_budget_drops_what_can_be_dropped_and_then_is_an_error(one: Form
     for max_tokens in range(least.tokens, least.tokens + 300, 25):
         rendered = one.render(CASES["rename"], max_tokens=max_tokens)
         assert rendered.tokens <= max_tokens
-    assert one.render(CASES["rename"], max_tokens=least.tokens + 2).left_out
+    if least.tokens < one.render(CASES["rename"]).tokens:
+        assert one.render(CASES["rename"], max_tokens=least.tokens + 2).left_out
     with pytest.raises(OverBudget, match="need about"):
         one.render(CASES["rename"], max_tokens=least.tokens - 20)
 

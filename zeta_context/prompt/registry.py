@@ -19,6 +19,7 @@ _MODULES = (
     "zeta_context.prompt.formats.sweep",
     "zeta_context.prompt.formats.instinct",
     "zeta_context.prompt.formats.mercury",
+    "zeta_context.prompt.formats.fim",
 )
 """Each has its format as `FORMAT`, or several as `FORMATS`."""
 
