@@ -126,13 +126,13 @@ async def test_an_empty_answer_while_the_server_works_is_asked_again(
 ) -> None:
     target = place(project / "other.py", 1, 6, 12)
     begin = {"token": "t", "value": {"kind": "begin"}}
-    server = toy(
-        answers={"textDocument/definition": [None, target]}, say=[["$/progress", begin]]
-    )
+    server = toy(answers={"textDocument/definition": [None, target]}, say=[["$/progress", begin]])
     context = await start(server, project)
     await server.ask("toy/anything", None)
     first = await gather(context, "helper\n")
     assert first.found == ()
+    await gather(context, "helper\n")
+    await asyncio.sleep(0.1)
     settled = await gather(context, "helper\n")
     assert ("helper", "other.py", 1) in symbols(settled)
     assert (await gather(context, "helper\n")).cache_hits == 1
@@ -160,6 +160,8 @@ async def test_the_import_line_first_answer_gives_way_to_the_right_one(
     context = await start(server, project)
     await server.ask("toy/anything", None)
     await gather(context, "helper\n")
+    await gather(context, "helper\n")
+    await asyncio.sleep(0.1)
     assert ("helper", "other.py", 1) in symbols(await gather(context, "helper\n"))
     await context.close()
 
@@ -248,7 +250,7 @@ async def test_diagnostics_near_the_cursor_come_with_the_next_gathering(
     )
     context = await start(server, project)
     await context.gather(at(rows), 0, deadline_ms=2000)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.8)
     gathered = await context.gather(at(rows), 0, deadline_ms=2000)
     assert [one.message for one in gathered.diagnostics] == ["near"]
     assert gathered.diagnostics[0].span == (18, 19)

@@ -74,6 +74,9 @@ MAX_VISITED = 6
 BASE_AGE_S = 1.0
 """So long a document's outline may be carried along before it is worked out again."""
 
+DIAGNOSTICS_PAUSE_S = 0.5
+"""Checking a whole document keeps a server busy: not for every keystroke."""
+
 RECENT_ORDER = 200
 """Where the names of recent edits rank, behind those around the cursor."""
 
@@ -163,7 +166,7 @@ class DefinitionContext:
         current = self._open(document)
         names = self._names(document, current, cursor_offset, events)
         questions, hits = self._questions.ask(current.path, current.snapshot, names)
-        await self._wait((one.task for one in questions if one.is_preliminary), answers_until)
+        await self._wait((one.task for one in questions if one.targets is None), answers_until)
         late = sum(one.targets is None for one in questions)
         imported, answers = self._imports(current, names)
         ranked = self._rank(names, questions) + self._rank(imported, answers)
@@ -403,5 +406,6 @@ class DefinitionContext:
 
 
 async def _read_diagnostics(server: DiagnosticsServer, path: Path) -> None:
+    await asyncio.sleep(DIAGNOSTICS_PAUSE_S)
     with contextlib.suppress(LspError):
         await server.diagnostics(path)
