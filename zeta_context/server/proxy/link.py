@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+MAX_RECORD_BYTES = 1 << 30
 _HEAD = struct.Struct(">cQI")
 
 # From the pump to the worker.
@@ -78,13 +79,15 @@ class RecordReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Record]:
-        """The records that `data` completes."""
+        """The records that `data` completes; ValueError for what cannot be a record."""
         buffer = self._buffer
         buffer += data
         records: list[Record] = []
         at = 0
         while len(buffer) - at >= _HEAD.size:
             kind, sequence, length = _HEAD.unpack_from(buffer, at)
+            if length > MAX_RECORD_BYTES:
+                raise ValueError("a record is longer than any can be")
             end = at + _HEAD.size + length
             if len(buffer) < end:
                 break

@@ -250,13 +250,22 @@ class Pump:
             self.worker.flush()
         if not events & (select.POLLIN | select.POLLHUP | select.POLLERR):
             return
-        records = self.worker.read()
+        try:
+            records = self.worker.read()
+        except ValueError:
+            self._count("worker_garbled")
+            self._lose_worker(kill=True)
+            return
         if records is None:
             self._count("worker_died")
             self._lose_worker(kill=False)
             return
-        for record in records:
-            self._obey(record)
+        try:
+            for record in records:
+                self._obey(record)
+        except (ValueError, TypeError, AttributeError, IndexError):
+            self._count("worker_garbled")
+            self._lose_worker(kill=True)
 
     def _lose_worker(self, *, kill: bool) -> None:
         if self.worker.fd >= 0:
