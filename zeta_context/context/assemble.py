@@ -37,10 +37,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefinitionRows:
-    """The rows to show for a definition: itself with what encloses it, and its members' heads."""
+    """The rows to show for a definition: itself with what encloses it, and its members' heads.
+
+    It is not final while the members of a long type are still to be worked out.
+    """
 
     own: tuple[Rows, ...]
     members: tuple[Rows, ...] = ()
+    is_final: bool = True
 
 
 def definition_rows(
@@ -53,7 +57,9 @@ def definition_rows(
     """
     known = file.excerpts.get(target)
     if known is None:
-        known = file.excerpts[target] = _definition_rows(file, target, full_rows)
+        known = _definition_rows(file, target, full_rows)
+        if known.is_final:
+            file.excerpts[target] = known
     return known
 
 
@@ -61,6 +67,7 @@ def _definition_rows(file: SourceFile, target: Span, full_rows: Rows | None) -> 
     snapshot = file.snapshot
     rows = [(snapshot.point(target.start).row, snapshot.point(target.end).row + 1)]
     members: list[Rows] = []
+    is_final = True
     enclosing = file.enclosing(target.start)
     for item in enclosing:
         if not is_big(file, item):
@@ -68,13 +75,17 @@ def _definition_rows(file: SourceFile, target: Span, full_rows: Rows | None) -> 
             continue
         rows += head_and_tail(item)
         if item is enclosing[-1] and item.header.contains(target.start):
-            for child in file.children(item):
+            children = file.children(item)
+            is_final = children is not None
+            for child in children or ():
                 members += head_and_tail(child)
     if full_rows is not None and not (enclosing and _names(enclosing[-1], target)):
         first, end = full_rows[0], min(full_rows[1], snapshot.row_count)
         if 0 <= first < end and _byte_count(file, (first, end)) <= BIG_BODY_BYTES:
             rows.append((first, end))
-    return DefinitionRows(own=tuple(merge_rows(rows)), members=tuple(merge_rows(members)))
+    return DefinitionRows(
+        own=tuple(merge_rows(rows)), members=tuple(merge_rows(members)), is_final=is_final
+    )
 
 
 def head_rows(file: SourceFile, target: Span) -> Rows:

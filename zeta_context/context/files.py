@@ -87,18 +87,25 @@ class SourceFile:
         if self.tree is None:
             return ()
         if offset not in self._enclosing:
-            self._enclosing[offset] = syntax.enclosing_items(self.tree, offset)
+            if self._outline is not None:
+                around = (one for one in self._outline if one.span.contains(offset))
+                self._enclosing[offset] = tuple(around)
+            else:
+                self._enclosing[offset] = syntax.enclosing_items(self.tree, offset)
         return self._enclosing[offset]
 
-    def children(self, parent: OutlineItem) -> list[OutlineItem]:
-        """The outline items directly inside of another."""
+    def children(self, parent: OutlineItem) -> list[OutlineItem] | None:
+        """The outline items directly inside of another; None for a long one without an outline."""
         if self.tree is None:
             return []
+        if self._outline is None and parent.span.length > OUTLINE_STRETCH:
+            return None
         start, end = parent.span
         if parent.span not in self._children:
+            items = self._outline
             self._children[parent.span] = [
                 item
-                for item in syntax.items_in(self.tree, parent.span)
+                for item in (syntax.items_in(self.tree, parent.span) if items is None else items)
                 if item.depth == parent.depth + 1
                 and start <= item.span.start
                 and item.span.end <= end
@@ -180,13 +187,9 @@ def _load(path: Path, snapshot: TextSnapshot | None) -> SourceFile | None:
         snapshot = TextSnapshot(text)
     language = language_of(path.name)
     tree = syntax.parse(language, snapshot, path=path.name) if language else None
-    return SourceFile(
-        path=path,
-        language=language,
-        snapshot=snapshot,
-        tree=tree,
-        stamp=stamp,
-    )
+    file = SourceFile(path=path, language=language, snapshot=snapshot, tree=tree, stamp=stamp)
+    file.work_out()
+    return file
 
 
 def _read(path: Path) -> str | None:

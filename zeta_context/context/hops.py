@@ -106,7 +106,7 @@ def signature_names(file: SourceFile, item: OutlineItem) -> list[Identifier]:
         return []
     names = list(syntax.identifiers_in(file.tree, item.header))
     if item.body is not None and _looked_at(file, item) == item.span:
-        inner = [child.span for child in file.children(item)]
+        inner = [child.span for child in file.children(item) or ()]
         names += [
             one
             for one in syntax.identifiers_in(file.tree, item.body)
