@@ -52,6 +52,30 @@ def status_folder() -> Path:
         return Path(user_runtime_path("zeta-context", appauthor=False))
 
 
+def open_listener(folder: Path | None = None) -> tuple[socket.socket, Path]:
+    """A listening socket for this process's status, and its path; raises OSError.
+
+    For a process that answers by itself: whoever takes it must remove the path in the end.
+    """
+    folder = folder or status_folder()
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    if not (_is_private(folder) and _is_settled(folder.parent)):
+        raise OSError("the status folder is not this user's alone")
+    path = _free_path(folder)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(8)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener, path
+
+
 class StatusOffer:
     """Offers `provider()` to the same user's `zeta-context doctor` until stopped.
 
@@ -106,20 +130,8 @@ class StatusOffer:
         self._close()
 
     def _open(self) -> None:
-        folder = self._folder or status_folder()
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        if not (_is_private(folder) and _is_settled(folder.parent)):
-            raise OSError("the status folder is not this user's alone")
-        path = _free_path(folder)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener = listener
-        listener.bind(str(path))
-        self._path, self._pid = path, os.getpid()
-        path.chmod(0o600)
-        listener.listen(8)
-        listener.setblocking(False)
+        listener, self._path = open_listener(self._folder)
+        self._listener, self._pid = listener, os.getpid()
         self._is_stopping.clear()
         self._wake = socket.socketpair()
         self._thread = threading.Thread(

@@ -199,7 +199,7 @@ def test_the_pump_imports_nothing_heavy() -> None:
             f"zeta_context.server.proxy.{name}"
             for name in (
                 *("backlog", "envelope", "link", "process", "pump"),
-                *("rewrite", "sink", "stream", "traffic", "workers"),
+                *("report", "rewrite", "sink", "stream", "traffic", "workers"),
             )
         ),
     }

@@ -30,11 +30,13 @@ def pump_argv(
     has_definitions: bool = True,
     worker: list[str] | None = None,
     max_worker_wait_s: float = HUNG_AFTER_S,
+    status: tuple[int, str] | None = None,
 ) -> list[str]:
     """The command that relays to `server` (its program and arguments).
 
     `worker` is the command of another worker than ours; it gets its options, the two processes'
-    ids and the number of its socket as its last arguments.
+    ids and the number of its socket as its last arguments. `status` is an inheritable listening
+    socket, by number and path.
 
     Commands and request ids carry a random part, so that several proxies below one editor, or one
     in front of another, cannot take each other's. Raises SettingsError where there are no POSIX
@@ -62,14 +64,32 @@ def pump_argv(
         "id_prefix": f"zeta:{nonce}:",
         "front_ends": [commands, has_code_actions],
         "max_worker_wait_s": max_worker_wait_s,
+        "status": status,
     }
     pump = _RUN.format(root=root, module="pump")
     return [sys.executable, "-P", "-S", "-c", pump, json.dumps(settings)]
 
 
+def _open_status() -> tuple[int, str] | None:
+    """The socket on which the pump will tell `zeta-context doctor` how it fares."""
+    from zeta_context.status import open_listener
+
+    try:
+        listener, path = open_listener()
+    except (OSError, RuntimeError):
+        return None
+    listener.set_inheritable(True)
+    return listener.detach(), str(path)
+
+
 def become_pump(server: list[str], *, has_code_actions: bool, has_definitions: bool) -> NoReturn:
     """Replace this process by the pump, with its descriptors, its id and its parent."""
-    argv = pump_argv(server, has_code_actions=has_code_actions, has_definitions=has_definitions)
+    argv = pump_argv(
+        server,
+        has_code_actions=has_code_actions,
+        has_definitions=has_definitions,
+        status=_open_status(),
+    )
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(argv[0], argv)

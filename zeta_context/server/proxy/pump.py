@@ -20,6 +20,7 @@ from typing import NamedTuple, NoReturn
 
 from zeta_context.server.proxy import link
 from zeta_context.server.proxy.process import close_fd, end_as, open_wakeup, read_some, start_server
+from zeta_context.server.proxy.report import Report
 from zeta_context.server.proxy.rewrite import FrontEnds, encode_json
 from zeta_context.server.proxy.sink import Sink
 from zeta_context.server.proxy.stream import MessageStream
@@ -43,6 +44,7 @@ class PumpSettings(NamedTuple):
     id_prefix: str
     front_ends: FrontEnds
     max_worker_wait_s: float
+    status: tuple[int, str] | None = None
 
 
 class Pump:
@@ -58,6 +60,8 @@ class Pump:
         self._exited_at = 0.0
         self._is_client_open = True
         self._is_server_open = True
+        self._report = Report(*settings.status, self.status) if settings.status else None
+        self._notes: deque[dict[str, object]] = deque(maxlen=10)
         self._wakeup = open_wakeup()
         for name in _RELAYED_SIGNALS:
             number = getattr(signal, name)
@@ -114,6 +118,8 @@ class Pump:
             self._inject()
             self._tend_worker()
         self.worker.say_goodbye()
+        if self._report is not None:
+            self._report.close()
         os.set_blocking(1, True)
         return self._exit_status or 0
 
@@ -135,6 +141,8 @@ class Pump:
     def _watch(self) -> None:
         """Poll for what can be done now: reading stops while the other side does not drain."""
         wanted = {self._wakeup: select.POLLIN}
+        if self._report is not None:
+            wanted[self._report.fd] = select.POLLIN
         if self._is_client_open:
             is_full = self.to_server.size > HIGH_WATER_BYTES
             wanted[0] = 0 if is_full else select.POLLIN
@@ -175,6 +183,8 @@ class Pump:
             self._reap()
         elif fd == self.worker.fd:
             self._serve_worker(events)
+        elif self._report is not None and fd == self._report.fd:
+            self._report.answer()
 
     def _read_client(self, events: int) -> None:
         data = read_some(0) if events & ~select.POLLNVAL else b""
@@ -323,19 +333,25 @@ class Pump:
 
     def _count(self, name: str) -> None:
         self.counts[name] += 1
+        if name.startswith("worker_") and name != "worker_started":
+            self._notes.append({"at": time.time(), "name": name, "place": ""})
 
     def status(self) -> bytes:
-        """Counters and the worker's own status, as JSON."""
+        """What `zeta-context doctor` shows: the worker's own status and the pump's counters."""
         try:
             worker = json.loads(self._status)
         except ValueError:
             worker = {}
+        totals = {f"proxy_{name}": number for name, number in sorted(self.counts.items())}
+        recent = sorted([*worker.get("recent", []), *self._notes], key=lambda note: note["at"])
         return encode_json(
             {
                 "server": os.path.basename(self.settings.server[0]),
+                "projects": worker.get("projects", []),
+                "documents": worker.get("documents", 0),
                 "worker_is_alive": self.worker.fd >= 0,
-                "counts": dict(self.counts),
-                "worker": worker,
+                "totals": {**worker.get("totals", {}), **totals},
+                "recent": recent[-20:],
             }
         )
 
@@ -345,6 +361,8 @@ def run(settings: PumpSettings) -> NoReturn:
     try:
         pump = Pump(settings)
     except OSError as error:
+        if settings.status is not None:
+            os.unlink(settings.status[1])
         reason = os.strerror(error.errno or 0)
         sys.stderr.write(f"zeta-context proxy: cannot start {settings.server[0]}: {reason}\n")
         sys.stderr.flush()
@@ -363,5 +381,6 @@ def main() -> NoReturn:
             id_prefix=given["id_prefix"],
             front_ends=FrontEnds(tuple(commands), has_code_actions),
             max_worker_wait_s=given["max_worker_wait_s"],
+            status=given["status"],
         )
     )
