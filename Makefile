@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+LOCAL_VENV ?= .venv-local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench-core bench-repeat bench-context record-sessions clean
+.PHONY: help demo test test-local check format bench-core bench-repeat bench-runner bench-context record-sessions clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +27,18 @@ demo: $(VENV)/.demo  ## replay a recorded editing session with a real language s
 
 test: $(VENV)/.dev  ## run every test (ARGS="-k name" to choose)
 	@$(BIN)/python -m pytest $(ARGS)
+
+$(LOCAL_VENV)/.local: pyproject.toml
+	@test -x $(LOCAL_VENV)/bin/python || $(PYTHON) -m venv $(LOCAL_VENV)
+	@$(LOCAL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@$(LOCAL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[local,llamacpp,test]'
+	@touch $@
+
+test-local: $(LOCAL_VENV)/.local  ## run the tests of the local runner, with torch (ARGS="-k name" to choose)
+	@$(LOCAL_VENV)/bin/python -m pytest tests/runners $(ARGS)
+
+bench-runner: $(LOCAL_VENV)/.local  ## local predictions against what people run today: [FULL=1] [BENCH_ARGS=...]
+	@$(LOCAL_VENV)/bin/python -m tests.bench.runner $(if $(FULL),--full) $(BENCH_ARGS)
 
 check: $(VENV)/.dev  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
@@ -56,4 +69,4 @@ peer-suite: $(VENV)/.dev  ## a language server's own tests, with the proxy in be
 	@$(BIN)/python -m tests.e2e.peer_suite "$(SUITE)"
 
 clean:  ## remove what make created
-	rm -rf $(VENV) dist build out
+	rm -rf $(VENV) $(LOCAL_VENV) dist build out
