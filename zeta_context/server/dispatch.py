@@ -54,10 +54,10 @@ class Dispatcher:
                 answer({"error": {"code": INVALID_PARAMS, "message": "params must be an object"}})
                 return
             self._replace_older(method, params, request_id)
-            work = self._methods[method](params)
-            task = asyncio.create_task(self._run(work, answer), name=method)
+            run = self._run(lambda: self._methods[method](params), answer)
+            task = asyncio.create_task(run, name=method)
             self._running[request_id] = task
-            task.add_done_callback(lambda _: self._forget(request_id, task))
+            task.add_done_callback(lambda _: self._finish(request_id, task, answer))
             return
         if method in _TOLD:
             self._features.take_notification(method, params)
@@ -94,16 +94,17 @@ class Dispatcher:
             older.cancel()
         self._newest[key] = request_id
 
-    def _forget(self, request_id: object, task: asyncio.Task[None]) -> None:
+    def _finish(self, request_id: object, task: asyncio.Task[None], answer: Answer) -> None:
         if self._running.get(request_id) is task:
             del self._running[request_id]
+        if task.cancelled():
+            # Also of one that was cancelled before it began.
+            answer({"error": {"code": REQUEST_CANCELLED, "message": "cancelled"}})
 
-    async def _run(self, work: Awaitable[Any], answer: Answer) -> None:
+    async def _run(self, work: Callable[[], Awaitable[Any]], answer: Answer) -> None:
         try:
             async with asyncio.timeout(DEADLINE_S):
-                result = await work
-        except asyncio.CancelledError:
-            answer({"error": {"code": REQUEST_CANCELLED, "message": "cancelled"}})
+                result = await work()
         except TimeoutError:
             self._features.session.counts.note("predict_timeout")
             answer({"result": None})

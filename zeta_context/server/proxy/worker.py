@@ -27,13 +27,13 @@ from zeta_context.lsp.wire import encode_frame
 from zeta_context.server.dispatch import Dispatcher
 from zeta_context.server.documents import EditorDocuments
 from zeta_context.server.features import Commands, Features
+from zeta_context.server.handshake import ENCODINGS, find_roots, has_document_changes
 from zeta_context.server.proxy import link
 from zeta_context.server.proxy.editor_server import EditorServer
 from zeta_context.server.proxy.envelope import find_member
 from zeta_context.session import Session
 from zeta_context.settings import Settings
 
-ENCODINGS = ("utf-8", "utf-16", "utf-32")
 CHECKPOINT_BYTES = 1024 * 1024
 """After so many bytes of changes the pump gets a checkpoint that replaces them."""
 
@@ -195,15 +195,14 @@ class Worker:
         settings = Settings(offer_status=False)
         roots = find_roots(self._initialize)
         session = Session(roots[0], more_roots=roots[1:], settings=settings, counts=self._counts)
-        encoding = negotiated_encoding(result, ENCODINGS)  # type: ignore[arg-type]
+        encoding = negotiated_encoding(result, ENCODINGS)
         documents = EditorDocuments(session, encoding=encoding)
-        edits = _dig(self._initialize, "capabilities", "workspace", "workspaceEdit")
         self._session = session
         self._features = Features(
             session,
             documents,
             Commands.named(self._options["commands"]),
-            has_document_changes=bool(edits.get("documentChanges")),
+            has_document_changes=has_document_changes(self._initialize),
         )
         self._dispatcher = Dispatcher(
             self._features, show_document=self._show_document, status=self._status
@@ -289,27 +288,6 @@ class Worker:
         if state and self._features is not None:
             for item in json.loads(state)["documents"]:
                 self._features.documents.take_open({"textDocument": item})
-
-
-def find_roots(initialize: Mapping[str, Any]) -> list[Path]:
-    """The project folders that an editor names, else the working directory."""
-    named: list[Any] = []
-    folders = initialize.get("workspaceFolders")
-    for folder in folders if isinstance(folders, list) else ():
-        if isinstance(folder, Mapping):
-            named.append(folder.get("uri"))
-    if not named:
-        named.append(initialize.get("rootUri"))
-    roots = [path for uri in named if isinstance(uri, str) and (path := uris.to_path(uri))]
-    if not roots and isinstance(initialize.get("rootPath"), str):
-        roots.append(Path(initialize["rootPath"]))
-    return roots or [Path.cwd()]
-
-
-def _dig(value: Any, *names: str) -> dict[str, Any]:
-    for name in names:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value if isinstance(value, dict) else {}
 
 
 def _end_server(server: int, handle: int | None) -> None:

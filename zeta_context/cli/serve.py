@@ -1,0 +1,37 @@
+"""`zeta-context serve`: predictions as a language server of their own."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+
+@click.command("serve")
+@click.option("--stdio", is_flag=True, help="Use standard streams, as it does anyway.")
+@click.option(
+    "--code-actions/--no-code-actions",
+    default=False,
+    help='Offer "Apply predicted edit" as a code action, for editors without anything else.',
+)
+@click.option(
+    "--definitions/--no-definitions",
+    default=False,
+    help="Start installed language servers and ask them for definitions as context.",
+)
+def command(*, stdio: bool, code_actions: bool, definitions: bool) -> None:
+    """Serve predictions over the Language Server Protocol, for files without a server too.
+
+    Start it from your editor beside any other language server; to put predictions in front of one
+    instead, see `zeta-context proxy`.
+    """
+    import asyncio
+
+    from zeta_context.context.gather import ContextSettings
+    from zeta_context.server.agent import serve
+    from zeta_context.settings import Settings
+
+    settings = Settings(context=ContextSettings(definitions=definitions))
+    status = asyncio.run(serve(settings, has_code_actions=code_actions))
+    # The thread that reads the input cannot be woken.
+    os._exit(status)

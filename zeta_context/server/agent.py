@@ -1,0 +1,207 @@
+"""`zeta-context serve`: our methods as a language server of their own, over standard streams.
+
+The same `Features` and `Dispatcher` as behind the proxy, bound to an editor without a server in
+between. Knows the life of a language server and nothing of what its methods do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from zeta_context import __version__
+from zeta_context.counts import Counts
+from zeta_context.errors import FramingError
+from zeta_context.lsp import uri as uris
+from zeta_context.lsp.rpc import Connection, decode_body, encode_body
+from zeta_context.lsp.wire import FrameReader, encode_frame
+from zeta_context.server.dispatch import Dispatcher
+from zeta_context.server.documents import EditorDocuments
+from zeta_context.server.features import PROTOCOL_VERSION, Commands, Features
+from zeta_context.server.handshake import choose_encoding, find_roots, has_document_changes
+from zeta_context.session import Session
+from zeta_context.settings import Settings
+
+NOT_INITIALIZED = -32002
+INVALID_REQUEST = -32600
+PARSE_ERROR = -32700
+COMMAND_NAMES = ("zeta-context.accept", "zeta-context.reject", "zeta-context.jump")
+
+
+class Agent:
+    """One editor, from `initialize` to `exit`."""
+
+    def __init__(
+        self, settings: Settings, *, has_code_actions: bool = False, output: int = 1
+    ) -> None:
+        # Several in one editor must not register the same command twice.
+        self._commands = tuple(f"{name}.{os.urandom(4).hex()}" for name in COMMAND_NAMES)
+        self._settings = settings
+        self._has_code_actions = has_code_actions
+        self._output = output
+        self._counts = Counts()
+        self._session: Session | None = None
+        self._features: Features | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._asking: set[asyncio.Task[None]] = set()
+        self._editor = Connection(
+            self._write,
+            answer=lambda method, params: None,
+            observe=lambda method, params: None,
+            counts=self._counts,
+            id_prefix="zeta:",
+        )
+        self._is_shut_down = False
+        self.exit_status: int | None = None
+
+    async def take(self, body: bytes) -> None:
+        """One message of the editor."""
+        message = decode_body(body)
+        if message is None:
+            self._counts.add("message_not_understood")
+            self._reply(None, {"error": {"code": PARSE_ERROR, "message": "no JSON object"}})
+            return
+        method = message.get("method")
+        if not isinstance(method, str):
+            self._editor.receive(body)
+        elif "id" in message:
+            await self._take_request(method, message)
+        else:
+            await self._take_notification(method, message.get("params"))
+
+    async def aclose(self) -> None:
+        """End what is under way."""
+        if self._dispatcher is not None:
+            self._dispatcher.cancel_all()
+        for task in self._asking:
+            task.cancel()
+        if self._session is not None:
+            await self._session.__aexit__(None, None, None)
+
+    async def _take_request(self, method: str, message: Mapping[str, Any]) -> None:
+        request_id = message["id"]
+        if method == "initialize" and self._session is None:
+            params = message.get("params")
+            result = await self._begin(params if isinstance(params, Mapping) else {})
+            self._reply(request_id, {"result": result})
+        elif self._dispatcher is None:
+            self._refuse(request_id, NOT_INITIALIZED, "not initialized")
+        elif self._is_shut_down or method == "initialize":
+            self._refuse(request_id, INVALID_REQUEST, "not now")
+        elif method == "shutdown":
+            self._is_shut_down = True
+            self._reply(request_id, {"result": None})
+        else:
+            self._dispatcher.take_request(message, lambda outcome: self._reply(request_id, outcome))
+
+    async def _take_notification(self, method: str, params: Any) -> None:
+        if method == "exit":
+            self.exit_status = 0 if self._is_shut_down else 1
+        elif self._features is None or self._dispatcher is None or self._session is None:
+            return
+        elif method == "$/cancelRequest":
+            self._dispatcher.cancel(params)
+        elif method == "workspace/didChangeWorkspaceFolders":
+            for folder in params["event"]["added"]:
+                if (path := uris.to_path(folder["uri"])) is not None:
+                    self._session.projects.add(path)
+        else:
+            self._features.take_notification(method, params)
+
+    async def _begin(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        roots = find_roots(params)
+        session = Session(
+            roots[0], more_roots=roots[1:], settings=self._settings, counts=self._counts
+        )
+        await session.__aenter__()
+        documents = EditorDocuments(session, encoding=choose_encoding(params))
+        self._session = session
+        self._features = Features(
+            session,
+            documents,
+            Commands.named(self._commands),
+            has_document_changes=has_document_changes(params),
+        )
+        self._dispatcher = Dispatcher(
+            self._features, show_document=self._show_document, status=self._features.status
+        )
+        return {
+            "capabilities": {
+                "positionEncoding": documents.encoding,
+                "textDocumentSync": {"openClose": True, "change": 2, "save": True},
+                "inlineCompletionProvider": True,
+                "codeActionProvider": self._has_code_actions,
+                "executeCommandProvider": {"commands": list(self._commands)},
+                "workspace": {"workspaceFolders": {"supported": True, "changeNotifications": True}},
+                "experimental": {
+                    "zetaContext": {
+                        "protocol": PROTOCOL_VERSION,
+                        "commands": list(self._commands),
+                    }
+                },
+            },
+            "serverInfo": {"name": "zeta-context", "version": __version__},
+        }
+
+    def _show_document(self, params: dict[str, Any]) -> None:
+        async def ask() -> None:
+            with contextlib.suppress(Exception):
+                await self._editor.request("window/showDocument", params, timeout_s=10)
+
+        task = asyncio.create_task(ask(), name="show document")
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    def _refuse(self, request_id: Any, code: int, message: str) -> None:
+        self._reply(request_id, {"error": {"code": code, "message": message}})
+
+    def _reply(self, request_id: Any, outcome: Mapping[str, Any]) -> None:
+        self._write(encode_body({"jsonrpc": "2.0", "id": request_id, **outcome}))
+
+    def _write(self, body: bytes) -> None:
+        rest = memoryview(encode_frame(body))
+        try:
+            while rest:
+                rest = rest[os.write(self._output, rest) :]
+        except OSError:
+            self.exit_status = 1
+
+
+def _read_input(fd: int, loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[bytes]) -> None:
+    data = b"x"
+    while data:
+        try:
+            data = os.read(fd, 65536)
+        except OSError:
+            data = b""
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(queue.put_nowait, data)
+
+
+async def serve(settings: Settings, *, has_code_actions: bool = False) -> int:
+    """Serve standard input and output until the editor is done; the exit status."""
+    agent = Agent(settings, has_code_actions=has_code_actions)
+    queue: asyncio.Queue[bytes] = asyncio.Queue()
+    reader = FrameReader()
+    # A thread, because standard input may be a file or a terminal, which no loop can watch.
+    threading.Thread(
+        target=_read_input, args=(0, asyncio.get_running_loop(), queue), daemon=True
+    ).start()
+    try:
+        while agent.exit_status is None and (data := await queue.get()):
+            for frame in reader.feed(data):
+                try:
+                    await agent.take(frame.body)
+                except (KeyError, TypeError, ValueError, AttributeError):
+                    continue
+                if agent.exit_status is not None:
+                    break
+    except FramingError:
+        return 1
+    finally:
+        await agent.aclose()
+    return agent.exit_status if agent.exit_status is not None else 1
