@@ -34,7 +34,10 @@ MAX_QUESTIONS = 1024
 REFRESH_S = 20.0
 """An answer older than this is still used, but asked for again in the background."""
 
-EMPTY_REFRESH_S = 2.0
+WEAK_REFRESH_S = 2.0
+YOUNG_S = 30.0
+"""So long, answers that name no other file are asked again every `WEAK_REFRESH_S` seconds."""
+
 MAX_REFRESHES = 8
 
 TargetKind = Literal["definition", "type_definition", "second_hop"]
@@ -118,6 +121,7 @@ class Questions:
         self._server = server
         self._files = files
         self._clock = clock
+        self._born_at = clock()
         self._documents: OrderedDict[Path, _Remembered] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -141,12 +145,20 @@ class Questions:
                 self._start(question, path)
                 continue
             hits += 1
-            age = self._clock() - question.asked_at
-            if age > (REFRESH_S if question.targets else EMPTY_REFRESH_S):
+            if self._clock() - question.asked_at > self._refresh_after(question, path):
                 refreshes += 1
                 if refreshes <= MAX_REFRESHES:
                     self._start(question, path)
         return questions, hits
+
+    def _refresh_after(self, question: Question, path: Path) -> float:
+        """A server may take a while to load a project without telling; until then it knows no
+        more than the file itself."""
+        is_weak = all(target.path == path for target in question.targets or ())
+        is_young = self._clock() - self._born_at < YOUNG_S
+        if is_weak and (is_young or not question.targets):
+            return WEAK_REFRESH_S
+        return REFRESH_S
 
     def known(self, path: Path, names: Iterable[Name]) -> list[Question]:
         """The question for every name as it stands, without asking anything."""
