@@ -162,7 +162,7 @@ def test_another_user_who_reaches_the_socket_gets_nothing(folder: Path) -> None:
 def test_a_socket_that_another_user_put_there_is_not_believed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, offer: StatusOffer
 ) -> None:
-    monkeypatch.setattr("zeta_context.status._is_same_user", lambda _: False)
+    monkeypatch.setattr("zeta_context.status.is_same_user", lambda _: False)
     counts = Counts()
     assert read_statuses(folder=folder, counts=counts) == ()
     assert counts.total("status_refused_peer") >= 1

@@ -61,7 +61,7 @@ def open_listener(folder: Path | None = None) -> tuple[socket.socket, Path]:
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    if not (_is_private(folder) and _is_settled(folder.parent)):
+    if not (is_private_folder(folder) and is_settled_folder(folder.parent)):
         raise OSError("the status folder is not this user's alone")
     path = _free_path(folder)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -167,7 +167,7 @@ class StatusOffer:
 
     def _answer(self, peer: socket.socket) -> None:
         peer.settimeout(READ_TIMEOUT_S)
-        if not _is_same_user(peer):
+        if not is_same_user(peer):
             self._counts.note("status_refused_peer")
             return
         try:
@@ -195,7 +195,7 @@ def read_statuses(
         return ()
     if not os.path.lexists(folder):
         return ()
-    if not _is_private(folder):
+    if not is_private_folder(folder):
         counts.note("status_folder_not_private")
         return ()
     paths = sorted(folder.glob("*.sock"), key=lambda path: path.name)
@@ -214,7 +214,7 @@ def _read(path: Path, counts: Counts) -> Status | None:
         asking.settimeout(READ_TIMEOUT_S)
         try:
             asking.connect(str(path))
-            if not _is_same_user(asking):
+            if not is_same_user(asking):
                 counts.note("status_refused_peer")
                 return None
             fields = json.loads(_receive(asking))
@@ -272,7 +272,7 @@ def _remove_stale(path: Path) -> None:
             path.unlink()
 
 
-def _is_private(folder: Path) -> bool:
+def is_private_folder(folder: Path) -> bool:
     """Whether it is a real folder of this user that nobody else can enter."""
     try:
         facts = folder.lstat()
@@ -285,14 +285,14 @@ def _is_private(folder: Path) -> bool:
     )
 
 
-def _is_settled(parent: Path) -> bool:
+def is_settled_folder(parent: Path) -> bool:
     """Whether only this user and root could move what lies in a folder (or it is sticky)."""
     facts = parent.lstat()
     is_shared = stat.S_IMODE(facts.st_mode) & 0o022 and not facts.st_mode & stat.S_ISVTX
     return stat.S_ISDIR(facts.st_mode) and facts.st_uid in (os.geteuid(), 0) and not is_shared
 
 
-def _is_same_user(peer: socket.socket) -> bool:
+def is_same_user(peer: socket.socket) -> bool:
     """Whether the other end belongs to this user, where the system can tell (it can on Linux);
     elsewhere the folder's mode stands alone."""
     if not hasattr(socket, "SO_PEERCRED"):
