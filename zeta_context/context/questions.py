@@ -154,7 +154,7 @@ class Questions:
     def _refresh_after(self, question: Question, path: Path) -> float:
         """A server may take a while to load a project without telling; until then it knows no
         more than the file itself."""
-        is_weak = all(target.path == path for target in question.targets or ())
+        is_weak = _names_only(question.targets or (), path)
         is_young = self._clock() - self._born_at < YOUNG_S
         if is_weak and (is_young or not question.targets):
             return WEAK_REFRESH_S
@@ -225,10 +225,19 @@ class Questions:
             return
         finally:
             question.task = None
-        is_weak = all(target.path == path for target in targets)
+        is_weak = _names_only(targets, path)
         question.is_preliminary = is_weak and (was_busy or self._server.is_busy)
         question.targets = targets
         question.asked_at = self._clock()
+
+
+def _names_only(targets: Iterable[Target], path: Path) -> bool:
+    """Whether the server defines a name by nothing but the file that it stands in.
+
+    That may be all there is to say, or an import that is not followed yet: no reason to believe it
+    for long while the server is still at work.
+    """
+    return all(target.path == path for target in targets if target.kind == "definition")
 
 
 async def resolve(
