@@ -44,6 +44,7 @@ from zeta_context.text.snapshot import TextSnapshot
 
 CONTEXT_LINES = 3
 MAX_EVENTS = 64
+MIN_WIDTH = 132
 THRESHOLDS = (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -294,6 +295,7 @@ def _print_report(console: Console, tallies: dict[str, Tally], least: float) -> 
 def main(repo: Path, extension: str | None, limit: int, minutes: float) -> None:
     """Measure the repeat proposer on the history of REPO (a work tree or a git directory)."""
     console = Console()
+    console.width = max(console.width, MIN_WIDTH)
     extensions = (extension.lstrip("."),) if extension else tuple(LANGUAGES)
     least = RepeatSettings().min_confidence
     proposer = RepeatProposer(RepeatSettings(min_confidence=0.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zeta_context.predict.proposers.repeat.changes import Change, parse_runs
-from zeta_context.predict.proposers.repeat.matching import Page, find_sites, restyle
+from zeta_context.predict.proposers.repeat.matching import Page, Reach, find_sites, restyle
 from zeta_context.predict.proposers.repeat.rules import (
     AnyRule,
     BlockRule,
@@ -30,7 +30,7 @@ def make_change(old: str, new: str, *, above: str = "", below: str = "", row: in
 
 def rewrite(rule: AnyRule, line: str) -> list[str]:
     """What the rule makes of a line, for each place that it fits."""
-    sites = find_sites(Page(line), rule, 0)
+    sites = find_sites(Page(line), rule, Reach())
     assert sites is not None
     out = []
     for site in sites:
@@ -122,7 +122,7 @@ def test_several_words_take_the_style_of_the_name_they_come_into() -> None:
 def test_inserted_lines_take_the_indentation_of_their_new_place() -> None:
     change = make_change("", "    b = 2\n    if b:\n        c()", above="    a = 1")
     rule = next(rule for rule in learn_rules([change]) if isinstance(rule, BlockRule))
-    sites = find_sites(Page("def f():\n        a = 1\n        return\n"), rule, 0)
+    sites = find_sites(Page("def f():\n        a = 1\n        return\n"), rule, Reach())
     assert sites is not None
     (site,) = sites
     assert (site.row, site.end) == (2, 2)
@@ -131,7 +131,16 @@ def test_inserted_lines_take_the_indentation_of_their_new_place() -> None:
 
 def test_a_rule_that_fits_too_many_rows_says_nothing() -> None:
     (rule,) = learn("f(user)", "f(account)", TokenRule)
-    assert find_sites(Page("f(user)\n" * 1000), rule, 0) is None
+    assert find_sites(Page("f(user)\n" * 1000), rule, Reach()) is None
+
+
+def test_beyond_its_reach_a_rule_is_looked_for_in_a_few_rows_only() -> None:
+    (rule,) = learn("f(user)", "f(account)", TokenRule)
+    sites = find_sites(Page("f(user)\n" * 1000), rule, Reach(500, 510))
+    assert sites is not None
+    rows = [site.row for site in sites]
+    assert set(range(500, 550)) <= set(rows)
+    assert len(rows) < 80
 
 
 def test_compound_words_are_split_at_case_and_underscore() -> None:

@@ -29,7 +29,7 @@ from zeta_context.predict.proposers.repeat.tokens import (
     read_line,
 )
 
-MAX_FREE = 40
+MAX_FREE = 24
 """How many places a rule is tried at, the nearest ones."""
 
 SITE_FEATURES = (
@@ -106,7 +106,7 @@ def _right_side(rule: AnyRule) -> object:
 def _weigh_rule(scene: Scene, rule: AnyRule, newest: int, conflicts: int) -> list[Scored]:
     own_rows = [support.change.row for support in rule.supports if support.change.row >= 0]
     since = min(own_rows, default=scene.row)
-    sites = find_sites(scene.page, rule, since)
+    sites = find_sites(scene.page, rule, scene.reach(since))
     if sites is None:
         return []
     fit = _sort_sites(scene, sites, since)

@@ -5,6 +5,7 @@ Knows nothing of which place to choose.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from zeta_context.predict.proposers.repeat.tokens import SUBWORD, Line, is_word,
 
 MAX_ROWS = 400
 """A rule that fits more rows than this says too little."""
+MAX_ABOVE = 16
+MAX_BELOW = 40
+"""How many rows beyond the reach are looked at: the nearest below, the first ones above."""
 MAX_HOLE_TOKENS = 40
 MAX_AGREE = 4
 MAX_COMPARED = 8
@@ -109,11 +113,30 @@ class Site:
         return self.left + self.right + (3 if self.is_same_line else 0)
 
 
-def find_sites(page: Page, rule: AnyRule, start_row: int) -> list[Site] | None:
-    """The places that `rule` fits, top down; None where there are too many to mean anything.
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far to look: all rows from `start` to `end`, and a few that fit above and below.
 
-    Rules that are found by a mark rather than a word are looked for from `start_row` on only.
+    Rules that are found by a mark rather than a word are not looked for above at all.
     """
+
+    start: int = 0
+    end: int = sys.maxsize
+
+    def clip(self, rows: Iterator[int]) -> Iterator[int]:
+        """The rows to look at, of those that may fit, top down."""
+        above = below = 0
+        for row in rows:
+            above += row < self.start
+            below += row >= self.end
+            if below > MAX_BELOW:
+                return
+            if row >= self.start or above <= MAX_ABOVE:
+                yield row
+
+
+def find_sites(page: Page, rule: AnyRule, reach: Reach) -> list[Site] | None:
+    """The places that `rule` fits, top down; None where there are too many to mean anything."""
     sites: list[Site] = []
     if isinstance(rule, BlockRule):
         return _find_blocks(page, rule)
@@ -122,8 +145,8 @@ def find_sites(page: Page, rule: AnyRule, start_row: int) -> list[Site] | None:
     else:
         core = rule.core if isinstance(rule, TokenRule) else rule.pattern
         needle = max(core, key=lambda token: (is_word(token) if token else False, len(token)))
-        candidates = page.rows_with(needle, start_row=0 if is_word(needle) else start_row)
-    for count, row in enumerate(candidates):
+        candidates = page.rows_with(needle, start_row=0 if is_word(needle) else reach.start)
+    for count, row in enumerate(reach.clip(candidates)):
         if count == MAX_ROWS:
             return None
         line = read_line(page.lines[row])

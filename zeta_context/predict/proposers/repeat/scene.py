@@ -16,7 +16,7 @@ from zeta_context.predict.proposers.repeat.changes import (
     collect_changes,
     collect_foreign_changes,
 )
-from zeta_context.predict.proposers.repeat.matching import Page
+from zeta_context.predict.proposers.repeat.matching import Page, Reach
 from zeta_context.predict.proposers.repeat.tokens import diff_ends, read_line
 
 RECENT_CHANGES = 5
@@ -100,6 +100,12 @@ class Scene:
     def has_moved_up(self) -> bool:
         """Whether a change was made above the one before it: then all places are open again."""
         return any(two.row < one.row for one, two in pairwise(self._by_order))
+
+    def reach(self, since: int) -> Reach:
+        """Where to look for places of a rule first used at row `since`."""
+        if self.has_moved_up or self.latest is None:
+            return Reach()
+        return Reach(since, self.row)
 
     def is_passed(self, row: int, since: int) -> bool:
         """Whether the user went down past `row` on the way from one change to the next.
