@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from zeta_context.errors import NotOpen, RequestTimeout, ResponseError, ServerGone
-from zeta_context.lsp.client import MAX_RESTARTS, MAX_VISITED, LanguageServer
+from zeta_context.lsp.client import MAX_RESTARTS, LanguageServer
+from zeta_context.lsp.sync import MAX_VISITED
 from zeta_context.lsp.uri import from_path
 from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
@@ -397,6 +398,8 @@ async def test_visited_documents_are_closed_again_and_edited_ones_are_not(
     assert await text_of(server, tmp_path / "edited") == "mine"
     assert await text_of(server, paths[1]) is None
     assert await text_of(server, paths[-1]) == "theirs"
+    assert server.open_snapshot(paths[-1]) is None
+    assert server.open_snapshot(tmp_path / "edited") == TextSnapshot("mine")
 
 
 async def test_a_closed_server_refuses_and_leaves_no_process(toy: Any) -> None:

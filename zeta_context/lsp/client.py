@@ -10,14 +10,12 @@ import asyncio
 import contextlib
 import os
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from zeta_context.counts import Counts
-from zeta_context.errors import LspError, NotOpen, ResponseError, ServerGone
-from zeta_context.lsp import uri as uris
+from zeta_context.errors import LspError, ResponseError, ServerGone
 from zeta_context.lsp.answers import (
     ENCODINGS,
     Answers,
@@ -25,17 +23,12 @@ from zeta_context.lsp.answers import (
     negotiated_encoding,
 )
 from zeta_context.lsp.diagnostics import DiagnosticStore, ServerDiagnostic
-from zeta_context.lsp.documents import (
-    Location,
-    OpenDocument,
-    encode_change,
-    encode_place,
-    to_unit_point,
-)
+from zeta_context.lsp.documents import Location, encode_place, to_unit_point
 from zeta_context.lsp.locations import decode_locations
 from zeta_context.lsp.process import ServerProcess
 from zeta_context.lsp.progress import Progress
 from zeta_context.lsp.rpc import CONTENT_MODIFIED, SERVER_CANCELLED, Connection
+from zeta_context.lsp.sync import DocumentSync
 from zeta_context.text.point import Encoding
 from zeta_context.text.snapshot import TextSnapshot
 
@@ -47,7 +40,6 @@ SHUTDOWN_TIMEOUT_S = 2.0
 SETTLING_S = 2.0
 """So long after its start a server's empty and same-file answers are taken as preliminary."""
 
-MAX_VISITED = 16
 MAX_RESTARTS = 3
 RESTART_WINDOW_S = 300.0
 _RETRY_DELAYS_S = (0.03, 0.06, 0.12, 0.25, 0.5)
@@ -95,14 +87,13 @@ class LanguageServer:
         self._encodings = tuple(encodings)
         self._clock = clock
         self._state: State = "new"
-        self._documents: dict[Path, OpenDocument] = {}
-        self._visited: OrderedDict[Path, None] = OrderedDict()
         self._encoding: Encoding = "utf-16"
         self._capabilities: dict[str, Any] = {}
         self._server_info: dict[str, Any] = {}
         self._answers = Answers(self.root, settings)
         self._progress = Progress(clock=clock)
         self._diagnostics = DiagnosticStore()
+        self._documents = DocumentSync(self.notify, self._diagnostics)
         self._process: ServerProcess | None = None
         self._connection: Connection | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -178,7 +169,7 @@ class LanguageServer:
         self._state = "starting"
         self._answers = Answers(self.root, self._settings)
         self._progress = Progress(clock=self._clock)
-        self._diagnostics = DiagnosticStore()
+        self._diagnostics.clear()
         try:
             await self._end_process(grace_s=0.0)
             connection = await self._spawn()
@@ -203,8 +194,7 @@ class LanguageServer:
             )
         self._state = "running"
         self._started_at = self._clock()
-        for document in self._documents.values():
-            self._tell_open(document)
+        self._documents.tell_all(self._capabilities, self._encoding)
 
     async def _spawn(self) -> Connection:
         """Start the process and connect to it; an older one has no way to be heard any more."""
@@ -285,46 +275,7 @@ class LanguageServer:
         Sends the smallest change, or the whole text to a server that wants it so, and nothing
         when it holds this text already. Never waits.
         """
-        self._visited.pop(path, None)
-        self._put(path, language=language, version=version, snapshot=snapshot)
-
-    def _put(self, path: Path, *, language: str, version: int, snapshot: TextSnapshot) -> None:
-        document = self._documents.get(path)
-        if document is None:
-            uri = uris.from_path(path)
-            document = OpenDocument(
-                path=path, uri=uri, language=language, version=version, snapshot=snapshot
-            )
-            self._documents[path] = document
-            if self._state == "running":
-                self._tell_open(document)
-            return
-        old = document.snapshot
-        document.version, document.snapshot = version, snapshot
-        if not old.is_same(snapshot) and self._state == "running":
-            self._tell_change(document, old)
-
-    def save(self, path: Path) -> None:
-        """Tell it that a document was written to disk."""
-        document = self._documents.get(path)
-        if document is None:
-            raise NotOpen("a document was saved that the language server was not told of")
-        sync = self._capabilities.get("textDocumentSync")
-        wanted = sync.get("save") if isinstance(sync, dict) else None
-        if wanted is None or wanted is False:
-            return
-        params: dict[str, Any] = {"textDocument": {"uri": document.uri}}
-        if isinstance(wanted, dict) and wanted.get("includeText"):
-            params["text"] = document.snapshot.text
-        self.notify("textDocument/didSave", params)
-
-    def close_document(self, path: Path) -> None:
-        """Tell it that a document was closed; nothing when it was not open."""
-        self._visited.pop(path, None)
-        document = self._documents.pop(path, None)
-        if document is not None:
-            self._diagnostics.forget(document.uri)
-            self.notify("textDocument/didClose", {"textDocument": {"uri": document.uri}})
+        self._documents.put(path, language=language, version=version, snapshot=snapshot)
 
     def visit(self, path: Path, *, language: str, snapshot: TextSnapshot) -> None:
         """Open a document that nobody edits, to ask about names in it.
@@ -332,48 +283,19 @@ class LanguageServer:
         At most `MAX_VISITED` stay open so; the one visited longest ago is closed for the next.
         A document that was opened by `sync` stays as it is.
         """
-        if path in self._documents and path not in self._visited:
-            return
-        self._visited[path] = None
-        self._visited.move_to_end(path)
-        self._put(path, language=language, version=0, snapshot=snapshot)
-        while len(self._visited) > MAX_VISITED:
-            oldest, _ = self._visited.popitem(last=False)
-            self.close_document(oldest)
+        self._documents.visit(path, language=language, snapshot=snapshot)
+
+    def save(self, path: Path) -> None:
+        """Tell it that a document was written to disk; raises NotOpen."""
+        self._documents.save(path)
+
+    def close_document(self, path: Path) -> None:
+        """Tell it that a document was closed; nothing when it was not open."""
+        self._documents.close(path)
 
     def open_snapshot(self, path: Path) -> TextSnapshot | None:
-        """The text of an open document as the server was told."""
-        document = self._documents.get(path)
-        return document.snapshot if document is not None else None
-
-    def _tell_open(self, document: OpenDocument) -> None:
-        document.sent_version = document.sent_version + 1
-        item = {
-            "uri": document.uri,
-            "languageId": document.language,
-            "version": document.sent_version,
-            "text": document.snapshot.text,
-        }
-        self._diagnostics.remember_text(document.uri, document.sent_version, document.snapshot)
-        self.notify("textDocument/didOpen", {"textDocument": item})
-
-    def _tell_change(self, document: OpenDocument, old: TextSnapshot) -> None:
-        kind = self._change_kind()
-        changes: list[dict[str, Any]] = [{"text": document.snapshot.text}]
-        if kind == 2:
-            changes = encode_change(old, document.snapshot, self._encoding)
-        if kind == 0 or not changes:
-            return
-        document.sent_version += 1
-        target = {"uri": document.uri, "version": document.sent_version}
-        self._diagnostics.remember_text(document.uri, document.sent_version, document.snapshot)
-        params = {"textDocument": target, "contentChanges": changes}
-        self.notify("textDocument/didChange", params)
-
-    def _change_kind(self) -> int:
-        sync = self._capabilities.get("textDocumentSync")
-        kind = sync.get("change") if isinstance(sync, dict) else sync
-        return kind if kind in (1, 2) else 0
+        """The text of a document that was opened by `sync`, as the server was told."""
+        return self._documents.edited_snapshot(path)
 
     # Questions
 
@@ -404,7 +326,7 @@ class LanguageServer:
         Asks a server that can be asked; else gives what it last published, after waiting up to
         `timeout_s` seconds for something about the current text.
         """
-        document = self._document(path)
+        document = self._documents.get(path)
         uri = document.uri
         if self.supports("textDocument/diagnostic"):
             params: dict[str, Any] = {"textDocument": {"uri": uri}}
@@ -420,7 +342,7 @@ class LanguageServer:
 
     def known_diagnostics(self, path: Path) -> tuple[ServerDiagnostic, ...]:
         """The diagnostics that are known of an open document without asking or waiting."""
-        document = self._document(path)
+        document = self._documents.get(path)
         return self._diagnostics.read(document.uri, document.snapshot, self._encoding)
 
     async def _locations(
@@ -431,7 +353,7 @@ class LanguageServer:
         timeout_s: float,
         extra: Mapping[str, Any] | None = None,
     ) -> tuple[Location, ...]:
-        document = self._document(path)
+        document = self._documents.get(path)
         if self._state == "running" and not self.supports(method):
             return ()
         place = to_unit_point(document.snapshot, offset, self._encoding)
@@ -471,18 +393,14 @@ class LanguageServer:
         self.start_soon()
         raise ServerGone(f"{self.name} is {self._state}")
 
-    def _document(self, path: Path) -> OpenDocument:
-        document = self._documents.get(path)
-        if document is None:
-            raise NotOpen("a question about a document that the language server was not told of")
-        return document
-
     # Messages
 
-    def notify(self, method: str, params: Any) -> None:
-        """Send any notification; nothing while the server does not run."""
-        if self._state == "running" and self._connection is not None:
-            self._connection.notify(method, params)
+    def notify(self, method: str, params: Any) -> bool:
+        """Send any notification; False while the server does not run, and nothing is sent."""
+        if self._state != "running" or self._connection is None:
+            return False
+        self._connection.notify(method, params)
+        return True
 
     def _observe(self, method: str, params: Any) -> None:
         match method:

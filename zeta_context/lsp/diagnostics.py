@@ -59,6 +59,11 @@ class DiagnosticStore:
         self._known.pop(uri, None)
         self._texts.pop(uri, None)
 
+    def clear(self) -> None:
+        """Drop everything: the server was started anew."""
+        self._known.clear()
+        self._texts.clear()
+
     def result_id(self, uri: str) -> str | None:
         """The id of the last pulled report, which lets the server answer "unchanged"."""
         known = self._known.get(uri)
