@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from zeta_context.context.definitions import DefinitionContext, Gathered
+from zeta_context.events.event import Event
 from zeta_context.lsp.client import LanguageServer
 from zeta_context.lsp.uri import from_path
 from zeta_context.predict.view import Document
+from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
 
+NOWHERE = Span(0, 0)
 MAIN = "value = helper\n"
 OTHER = '# é𝒳 comment\n"𝒳"; helper = 1\nother = 2\n'
 
@@ -254,4 +257,32 @@ async def test_diagnostics_near_the_cursor_come_with_the_next_gathering(
     gathered = await context.gather(at(rows), 0, deadline_ms=2000)
     assert [one.message for one in gathered.diagnostics] == ["near"]
     assert gathered.diagnostics[0].span == (18, 19)
+    await context.close()
+
+
+async def test_places_visited_and_edited_in_other_files_are_shown(toy: Any, project: Path) -> None:
+    server = toy()
+    context = await start(server, project)
+    rows = [f"row_{n} = {n}\n" for n in range(60)]
+    (project / "visited.py").write_text("".join(rows))
+    (project / "edited.py").write_text("".join(rows))
+    document = Document(
+        project="p",
+        path="visited.py",
+        language="python",
+        version=1,
+        snapshot=TextSnapshot("".join(rows)),
+    )
+    await context.gather(document, sum(map(len, rows[:30])), deadline_ms=3000)
+    edit = Event(
+        project="p", path="edited.py", diff="@@ -41 +41 @@\n", old_span=NOWHERE, new_span=NOWHERE
+    )
+    for _ in range(2):
+        gathered = await context.gather(at(MAIN), 0, events=[edit], deadline_ms=3000)
+        await asyncio.sleep(0.2)
+    shown = {one.path: one.excerpts for one in gathered.related_files}
+    (visited,) = shown["visited.py"]
+    assert (visited.source, visited.start_row) == ("recent_file", 22)
+    (edited,) = shown["edited.py"]
+    assert (edited.source, edited.start_row, edited.end_row) == ("edit_history_file", 32, 49)
     await context.close()

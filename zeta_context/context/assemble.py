@@ -153,11 +153,12 @@ def assemble_file(
     groups: list[tuple[Rows, Piece]] = []
     for kind in sorted(kinds):
         fresh = [
-            (rows, piece) for piece in kinds[kind] for rows in _subtract_rows(piece.rows, taken)
+            (rows, piece)
+            for merged, piece in _merge_pieces(kinds[kind])
+            for rows in _subtract_rows(merged, taken)
         ]
-        merged = _merge_pieces(fresh)
-        groups += merged
-        taken = merge_rows([*taken, *(rows for rows, _ in merged)], gap=0)
+        groups += fresh
+        taken = merge_rows([*taken, *(rows for rows, _ in fresh)], gap=0)
     return RelatedFile(
         project=project,
         path=path,
@@ -177,9 +178,10 @@ def assemble_file(
     )
 
 
-def _merge_pieces(pieces: list[tuple[Rows, Piece]]) -> list[tuple[Rows, Piece]]:
+def _merge_pieces(pieces: list[Piece]) -> list[tuple[Rows, Piece]]:
     groups: list[tuple[Rows, Piece]] = []
-    for rows, piece in sorted(pieces, key=lambda pair: pair[0]):
+    for piece in sorted(pieces, key=lambda one: one.rows):
+        rows = piece.rows
         if groups:
             (start, end), best = groups[-1]
             overlaps = rows[0] < end

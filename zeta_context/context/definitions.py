@@ -17,19 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from zeta_context.context.assemble import Piece
 from zeta_context.context.current import CurrentDocument, continue_document
 from zeta_context.context.diagnostics import diagnostics_near
 from zeta_context.context.files import SourceFile, SourceFiles
 from zeta_context.context.hops import Hop, Hops
 from zeta_context.context.layout import (
     CURRENT_FILE_ORDER,
-    EDITED_ORDER,
     IMPORTED_ORDER,
-    MODULES_ORDER,
     OUTSIDE_ORDER,
     SECOND_HOP_ORDER,
-    VISITED_ORDER,
     Found,
     Layout,
     Placed,
@@ -44,15 +40,13 @@ from zeta_context.context.questions import (
     Target,
 )
 from zeta_context.context.related import (
-    edited_rows,
     edited_spans,
     import_pieces,
     imported_names,
-    module_pieces,
     outline_pieces,
-    pieces_around,
     recent_names,
 )
+from zeta_context.context.surroundings import Surroundings
 from zeta_context.context.syntax import SyntaxCache
 from zeta_context.counts import Counts
 from zeta_context.errors import LspError
@@ -69,8 +63,6 @@ which stops with what is the most relevant when that takes too long."""
 ASSEMBLY_SHARE = 0.7
 MAX_NAMES = 96
 MAX_BASES = 16
-MAX_MODULES = 16
-MAX_VISITED = 6
 BASE_AGE_S = 1.0
 """So long a document's outline may be carried along before it is worked out again."""
 
@@ -143,8 +135,10 @@ class DefinitionContext:
         self._hops = Hops(
             server, self._files, is_outside=self._paths.is_outside, spawn=self._questions.spawn
         )
+        self._surroundings = Surroundings(
+            self._files, self._paths, project=self.project, spawn=self._questions.spawn
+        )
         self._bases: OrderedDict[Path, tuple[float, SourceFile]] = OrderedDict()
-        self._visited: OrderedDict[Path, int] = OrderedDict()
         self._diagnosed: OrderedDict[Path, tuple[TextSnapshot, asyncio.Task[None]]] = OrderedDict()
 
     async def gather(
@@ -184,9 +178,9 @@ class DefinitionContext:
             pieces = outline_pieces(current.base, cursor, CURRENT_FILE_ORDER + 1)
             layout.add_pieces(current.path, pieces)
         for path, pieces in (
-            *self._edited_pieces(document.path, events),
-            *self._module_pieces(placed),
-            *self._visited_pieces(current.path),
+            *self._surroundings.edited(document.path, events),
+            *self._surroundings.modules(placed),
+            *self._surroundings.visited(current.path),
         ):
             layout.add_pieces(path, pieces)
         if not layout.add(sorted(placed, key=lambda one: one.order)):
@@ -202,7 +196,7 @@ class DefinitionContext:
             cache_hits=hits,
             cache_misses=len(questions) - hits,
         )
-        self._visit(current, cursor_offset)
+        self._surroundings.visit(current, cursor_offset)
         self._questions.spawn(self._prepare(current, imported))
         return gathered
 
@@ -210,7 +204,7 @@ class DefinitionContext:
         """Drop what is known of a document that was closed."""
         self._questions.forget(self.root / path)
         self._bases.pop(self.root / path, None)
-        self._visited.pop(self.root / path, None)
+        self._surroundings.forget(self.root / path)
         self._diagnosed.pop(self.root / path, None)
         self._syntax.drop(f"{self.project}/{path}")
 
@@ -278,59 +272,6 @@ class DefinitionContext:
     def _order(self, order: int, target: Target) -> int:
         return order + (OUTSIDE_ORDER if self._paths.is_outside(target.path) else 0)
 
-    def _module_pieces(self, placed: list[Placed]) -> list[tuple[Path, list[Piece]]]:
-        """What else the modules offer from which the file imports, as far as it is worked out."""
-        modules: dict[Path, SourceFile] = {}
-        for one in placed:
-            is_named = one.target.kind == "definition" or one.order >= IMPORTED_ORDER
-            if is_named and not self._paths.is_outside(one.target.path):
-                modules.setdefault(one.target.path, one.file)
-        found: list[tuple[Path, list[Piece]]] = []
-        order = MODULES_ORDER
-        for path, file in list(modules.items())[:MAX_MODULES]:
-            if file.has_outline:
-                found.append((path, module_pieces(file, order)))
-                order += 1
-            else:
-                self._questions.spawn(self._work_out(file))
-        return found
-
-    def _edited_pieces(self, path: str, events: Sequence[Event]) -> list[tuple[Path, list[Piece]]]:
-        """Excerpts around recent edits of other documents."""
-        found: list[tuple[Path, list[Piece]]] = []
-        for at, (name, rows) in enumerate(edited_rows(events, self.project, path).items()):
-            file = self._held(self.root / name)
-            if file is not None:
-                order = EDITED_ORDER + at
-                found.append((file.path, pieces_around(file, rows, order, "edit_history_file")))
-        return found
-
-    def _visited_pieces(self, path: Path) -> list[tuple[Path, list[Piece]]]:
-        """Excerpts around where the cursor was last in other documents."""
-        found: list[tuple[Path, list[Piece]]] = []
-        places = [place for place in self._visited.items() if place[0] != path]
-        for at, (other, row) in enumerate(reversed(places)):
-            file = self._held(other)
-            if file is not None:
-                rows, order = [(row, row + 1)], VISITED_ORDER + at
-                found.append((other, pieces_around(file, rows, order, "recent_file")))
-        return found
-
-    def _held(self, path: Path) -> SourceFile | None:
-        """A file of the project if we hold it as it is; if not, it is read for the next time."""
-        if self._paths.is_outside(path):
-            return None
-        if not self._files.is_current(path):
-            self._questions.spawn(self._reread(path))
-            return None
-        return self._files.ready(path)
-
-    def _visit(self, current: CurrentDocument, cursor_offset: int) -> None:
-        self._visited[current.path] = current.snapshot.point(cursor_offset).row
-        self._visited.move_to_end(current.path)
-        while len(self._visited) > MAX_VISITED:
-            self._visited.popitem(last=False)
-
     def _follow(self, placed: list[Placed], is_over: Callable[[], bool]) -> list[tuple[int, Hop]]:
         hops: list[tuple[int, Hop]] = []
         for one in placed:
@@ -347,10 +288,7 @@ class DefinitionContext:
         """Read again what has changed since; what comes late is shown as it was."""
         paths = {target.path for _, target in ranked} - {current.path}
         stale = [path for path in paths if not self._files.is_current(path)]
-        await self._wait([self._questions.spawn(self._reread(path)) for path in stale], until)
-
-    async def _reread(self, path: Path) -> None:
-        await self._files.get(path)
+        await self._wait([self._questions.spawn(self._files.read(path)) for path in stale], until)
 
     async def _wait(self, tasks: Iterable[asyncio.Task[None] | None], until: float) -> None:
         waiting = [task for task in tasks if task is not None]
@@ -366,12 +304,12 @@ class DefinitionContext:
         made_at, base = self._bases.get(current.path, (0.0, current.base))
         self._diagnose(current)
         if not base.has_outline:
-            await self._work_out(base)
+            await asyncio.to_thread(base.work_out)
         is_old = self._clock() - made_at > BASE_AGE_S
         if is_old and not base.snapshot.is_same(current.snapshot):
             self._bases[current.path] = (self._clock(), base)
             file = current.as_file()
-            await self._work_out(file)
+            await asyncio.to_thread(file.work_out)
             self._keep_base(file)
 
     def _diagnostics_near(
@@ -394,9 +332,6 @@ class DefinitionContext:
             self._diagnosed.move_to_end(current.path)
             while len(self._diagnosed) > MAX_BASES:
                 self._diagnosed.popitem(last=False)
-
-    async def _work_out(self, file: SourceFile) -> None:
-        await asyncio.to_thread(file.work_out)
 
     def _keep_base(self, file: SourceFile) -> None:
         self._bases[file.path] = (self._clock(), file)

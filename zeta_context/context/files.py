@@ -149,6 +149,10 @@ class SourceFiles:
         self._checked[path] = now
         return (file.stamp if file is not None else None) == _stamp(path)
 
+    async def read(self, path: Path) -> None:
+        """Make `ready` give the file as it is now."""
+        await self.get(path)
+
     async def get(self, path: Path) -> SourceFile | None:
         """The file as it is now; None for what is gone, too large, binary or no plain file."""
         if self.is_current(path):
