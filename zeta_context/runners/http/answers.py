@@ -51,7 +51,8 @@ def read_choice(message: Mapping[str, Any]) -> Piece:
     own = message.get("zeta")
     logprob = own.get("mean_logprob") if isinstance(own, dict) else None
     if isinstance(choices, list) and not choices and usage is not None:
-        return Piece(usage=usage)  # the last message of a stream holds the usage alone
+        # The last message of a stream holds the usage alone.
+        return Piece(usage=usage, mean_logprob=_finite(logprob))
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise BadAnswer("the server's answer holds no choices")
     choice = choices[0]
