@@ -65,6 +65,9 @@ record-sessions: $(VENV)/.dev  ## record fixtures/sessions again through a real 
 bench-proxy: $(VENV)/.dev  ## what the proxy adds to each message, the start and memory
 	@$(BIN)/python -m tests.bench.proxy $(BENCH_ARGS)
 
+bench-secrets: $(VENV)/.dev  ## secrets found, false alarms, cost: [VECTORS=PATH of a detect-secrets checkout]
+	@$(BIN)/python -m tests.bench.secrets $(if $(VECTORS),--vectors "$(VECTORS)")
+
 peer-suite: $(VENV)/.dev  ## a language server's own tests, with the proxy in between: SUITE=PATH
 	@$(BIN)/python -m tests.e2e.peer_suite "$(SUITE)"
 
