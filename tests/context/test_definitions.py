@@ -1,6 +1,7 @@
 """Gathering definitions from a scripted server: late, wrong, dying, in any encoding."""
 
 import asyncio
+import gc
 import time
 from pathlib import Path
 from typing import Any
@@ -286,3 +287,22 @@ async def test_places_visited_and_edited_in_other_files_are_shown(toy: Any, proj
     (edited,) = shown["edited.py"]
     assert (edited.source, edited.start_row, edited.end_row) == ("edit_history_file", 32, 49)
     await context.close()
+
+
+async def test_a_document_closed_while_it_is_asked_about_raises_nowhere(
+    toy: Any, project: Path
+) -> None:
+    raised: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, info: raised.append(info))
+    server = toy(delay_s=0.05)
+    context = await start(server, project)
+    text = "import one, two, three\n" + MAIN
+    for version in range(3):
+        await context.gather(at(text, version), 3, deadline_ms=0)
+        server.close_document(project / "main.py")
+        context.forget("main.py")
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.7)
+    await context.close()
+    gc.collect()
+    assert raised == []

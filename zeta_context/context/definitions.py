@@ -49,7 +49,7 @@ from zeta_context.context.related import (
 from zeta_context.context.surroundings import Surroundings
 from zeta_context.context.syntax import SyntaxCache
 from zeta_context.counts import Counts
-from zeta_context.errors import LspError
+from zeta_context.errors import DocumentError, LspError
 from zeta_context.events.event import Event
 from zeta_context.lsp.diagnostics import ServerDiagnostic
 from zeta_context.prompt.input import RelatedFile
@@ -342,5 +342,5 @@ class DefinitionContext:
 
 async def _read_diagnostics(server: DiagnosticsServer, path: Path) -> None:
     await asyncio.sleep(DIAGNOSTICS_PAUSE_S)
-    with contextlib.suppress(LspError):
+    with contextlib.suppress(LspError, DocumentError):
         await server.diagnostics(path)

@@ -18,7 +18,7 @@ from zeta_context.context.assemble import is_big
 from zeta_context.context.files import SourceFile, SourceFiles
 from zeta_context.context.questions import Server, Target, resolve
 from zeta_context.context.syntax import Identifier, OutlineItem
-from zeta_context.errors import LspError
+from zeta_context.errors import DocumentError, LspError, TextError
 from zeta_context.text.point import Span
 
 MAX_HOPS = 256
@@ -95,7 +95,7 @@ class Hops:
     async def _types(self, path: Path, name: Identifier) -> tuple[Target, ...]:
         try:
             locations = await self._server.type_definition(path, name.span.start)
-        except LspError:
+        except (LspError, DocumentError, TextError):
             return ()
         return await resolve(self._files, name.name, (("second_hop", locations),))
 

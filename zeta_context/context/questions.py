@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from zeta_context.context.files import SourceFiles
 from zeta_context.context.nearby import Name
-from zeta_context.errors import LspError, OutOfRange
+from zeta_context.errors import DocumentError, LspError, OutOfRange, TextError
 from zeta_context.lsp.diagnostics import ServerDiagnostic
 from zeta_context.lsp.documents import Location, change_between, from_unit_point
 from zeta_context.text.point import Span
@@ -221,7 +221,7 @@ class Questions:
             targets = await resolve(
                 self._files, question.name, (("definition", defined), ("type_definition", typed))
             )
-        except LspError:
+        except (LspError, DocumentError, TextError):
             return
         finally:
             question.task = None
