@@ -1,23 +1,219 @@
 """Composes the settings of the packages below; each package owns its own.
 
-They come from the embedder or from the user's own configuration, never from a repository.
+They come from the embedder or from the user's own configuration file, never from a repository: no
+file of a project is ever read for them. docs/models.md lists the keys.
 """
 
 from __future__ import annotations
 
+import os
+import stat
+import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
 
 from zeta_context.context.gather import ContextSettings
+from zeta_context.errors import SettingsError
+from zeta_context.runners.endpoint import RemotePermission
+from zeta_context.runners.settings import ModelSettings, RunnerKind
+
+CONFIG_VARIABLE = "ZETA_CONTEXT_CONFIG"
+"""An environment variable that names another configuration file."""
+
+_MAX_BYTES = 262_144
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that can be set; the defaults use no model, no language server, no network.
 
-    `offer_status` lets the same user's `zeta-context doctor` ask how the session fares;
-    `watch_files` tells what other programs do to the project's files from typing.
+    `remote` names the servers on other machines that prompts may be sent to. `offer_status` lets
+    the same user's `zeta-context doctor` ask how the session fares; `watch_files` tells what other
+    programs do to the project's files from typing.
     """
 
     context: ContextSettings = field(default_factory=ContextSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    remote: RemotePermission = field(default_factory=RemotePermission)
     offer_status: bool = True
     watch_files: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedSettings:
+    """The settings of a file, and a sentence for each key in it that means nothing."""
+
+    settings: Settings
+    warnings: tuple[str, ...] = ()
+
+
+def config_path() -> Path:
+    """The user's configuration file, which need not exist."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named)
+    from platformdirs import user_config_path
+
+    return user_config_path("zeta-context", appauthor=False) / "config.toml"
+
+
+def load_settings(path: Path | None = None) -> LoadedSettings:
+    """The settings in the user's configuration file; the defaults where there is none.
+
+    Raises SettingsError, which names the key, for a value that cannot be used, and for a file that
+    is no TOML, or that somebody else could have written.
+    """
+    is_named = path is not None or CONFIG_VARIABLE in os.environ
+    path = config_path() if path is None else path
+    content = _read(path, must_exist=is_named)
+    if content is None:
+        return LoadedSettings(settings=Settings())
+    try:
+        table = tomllib.loads(content)
+    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+        raise SettingsError(f"{path.name} is no TOML: {problem}") from None
+    return _Reading(path.name, table).settings()
+
+
+def _read(path: Path, *, must_exist: bool) -> str | None:
+    try:
+        with path.open("rb") as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode):
+                raise SettingsError(f"{path.name} is no file")
+            if os.name == "posix" and (
+                facts.st_uid not in (os.geteuid(), 0) or stat.S_IMODE(facts.st_mode) & 0o022
+            ):
+                raise SettingsError(
+                    f"{path.name} is not used: others than you can write to it (chmod go-w)"
+                )
+            content = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        if must_exist:
+            raise SettingsError(f"the configuration file {path.name} does not exist") from None
+        return None
+    except OSError as problem:
+        raise SettingsError(f"{path.name} cannot be read: {problem.strerror}") from None
+    if len(content) > _MAX_BYTES:
+        raise SettingsError(f"{path.name} is longer than {_MAX_BYTES} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path.name} is not UTF-8") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What a value may be, for people and for the program."""
+
+    allowed: str
+    accepts: Callable[[Any], bool]
+
+
+def _words(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 < value <= 1e9  # no infinity, and comparing makes "not a number" false
+
+
+_YES_OR_NO = _Kind("true or false", lambda value: isinstance(value, bool))
+_TEXT = _Kind("a text", lambda value: isinstance(value, str))
+_NUMBER = _Kind("a number above 0", _number)
+_TEXTS = _Kind("a list of texts", _words)
+_TABLE = _Kind("a table", lambda value: isinstance(value, dict))
+_COMMANDS = _Kind(
+    "a table of commands by language, each a list of texts",
+    lambda value: isinstance(value, dict) and all(map(_words, value.values())),
+)
+_RUNNER = _Kind(
+    f"one of {', '.join(get_args(RunnerKind))}",
+    lambda value: isinstance(value, str) and value in get_args(RunnerKind),
+)
+
+_KEYS: Mapping[str, Mapping[str, _Kind]] = {
+    "context": {
+        "definitions": _YES_OR_NO,
+        "deadline_ms": _NUMBER,
+        "servers": _COMMANDS,
+        "allow_project_code": _YES_OR_NO,
+    },
+    "model": {
+        "runner": _RUNNER,
+        "id": _TEXT,
+        "path": _TEXT,
+        "format": _TEXT,
+        "endpoint": _TEXT,
+        "api": _TEXT,
+        "api_key_env": _TEXT,
+        "timeout_ms": _NUMBER,
+        "idle_unload_minutes": _NUMBER,
+        "options": _TABLE,
+    },
+    "remote": {"allowed": _TEXTS},
+    "session": {"offer_status": _YES_OR_NO, "watch_files": _YES_OR_NO},
+}
+"""Every key of the file, by section."""
+
+
+class _Reading:
+    """Turns the tables of one file into settings."""
+
+    def __init__(self, name: str, table: Mapping[str, Any]) -> None:
+        self._name = name
+        self._table = table
+        self._warnings: list[str] = []
+
+    def settings(self) -> LoadedSettings:
+        for section in self._table:
+            if section not in _KEYS:
+                self._warn(section, _KEYS)
+        sections = {section: self._section(section) for section in _KEYS}
+        try:
+            remote = RemotePermission.from_urls(sections["remote"].get("allowed", ()))
+        except SettingsError as problem:
+            raise SettingsError(f"{self._name}: remote.allowed: {problem}") from None
+        settings = Settings(
+            context=ContextSettings(**sections["context"]),
+            model=ModelSettings(**sections["model"]),
+            remote=remote,
+            **sections["session"],
+        )
+        return LoadedSettings(settings=settings, warnings=tuple(self._warnings))
+
+    def _section(self, section: str) -> dict[str, Any]:
+        table = self._table.get(section, {})
+        self._check(section, table, _TABLE)
+        known = _KEYS[section]
+        for key in table:
+            if key not in known:
+                self._warn(f"{section}.{key}", known)
+        found = {key: table[key] for key in known if key in table}
+        for key, value in found.items():
+            self._check(f"{section}.{key}", value, known[key])
+        return found
+
+    def _check(self, key: str, value: object, kind: _Kind) -> None:
+        if not kind.accepts(value):
+            given = _TYPES.get(type(value), type(value).__name__)
+            raise SettingsError(f"{self._name}: {key} is {given}, it has to be {kind.allowed}")
+
+    def _warn(self, key: str, known: Mapping[str, object]) -> None:
+        self._warnings.append(
+            f"{self._name}: {key!r} means nothing here and is ignored; known: {', '.join(known)}"
+        )
+
+
+_TYPES: Mapping[type, str] = {
+    bool: "a truth value",
+    int: "a number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    dict: "a table",
+}
