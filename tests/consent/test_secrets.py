@@ -178,6 +178,8 @@ def test_hits_are_sorted_and_none_overlaps_another() -> None:
         "\n",
         " ",
         '"          ',
+        '"' + " " * 170,
+        '"' + " " * 79 + "\n" + " " * 79,
         "server=;",
         "token token ",
         "AKIA" + "A" * 16,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -46,15 +46,26 @@ _FREQUENT = frozenset(
 )
 """Keywords that occur in most sources, and are better looked for one by one."""
 
-_LONGEST_KEYWORD = max(len(keyword) for rule in SECRET_RULES for keyword in rule.keywords)
 _MAX_ENCODED = 1000
 _ENCODED = r"[A-Za-z0-9+/_-]{32,}"
-_JOINT = (
-    r"[\"'`][ \t]{0,80}[\\+.|&,]{0,2}[ \t]{0,80}(?:\r?\n[+\- \t]{0,80})?"
-    r"[+.|&]{0,2}[ \t]{0,8}[fbru]?[\"'`]"
-    r"|\\\r?\n[ \t]{0,80}|([A-Za-z0-9+/_.=-]{2})\r?\n[ \t]{0,80}([A-Za-z0-9+/_.=-])"
+_TOKEN = rb"[A-Za-z0-9+/_.=-]"
+_JOINT = re.compile(
+    rb"[\"'`\\\n\r](?:"
+    rb"(?<=[\"'`])[ \t]{0,80}[\\+.|&,]{0,2}[ \t]{0,80}(?:\r?\n[+\- \t]{0,80})?"
+    rb"[+.|&]{0,2}[ \t]{0,8}[fbru]?[\"'`]"
+    rb"|(?<=\\)\r?\n[ \t]{0,80}"
+    rb"|(?:(?<="
+    + _TOKEN * 2
+    + rb"\n)|(?<="
+    + _TOKEN * 2
+    + rb"\r)\n)[ \t]{0,80}(?="
+    + _TOKEN
+    + rb"))"
 )
-"""Between two string literals that are joined, at a continued line, or at the end of a row."""
+"""Between two string literals that are joined, at a continued line, or at the end of a row.
+
+Every repetition is bounded, so that the time is linear with the standard library's engine, too.
+"""
 
 _BLOCK_END = b"PRIVATE KEY"
 _STANDARD = bytes.maketrans(b"-_", b"+/")
@@ -98,10 +109,11 @@ def find_secrets(text: str) -> tuple[SecretHit, ...]:
     if len(text) > MAX_TEXT:
         return (SecretHit(rule_id="too_long", span=Span(0, len(text))),)
     data = text.encode("utf-8", "surrogatepass")
-    candidates = _candidates(data)
-    matches = [*_search(data, candidates)]
-    matches += _search_joined(data, _issuers(candidates))
-    matches += _search_encoded(data)
+    matches = [
+        *_search(data, _candidates(data)),
+        *_search_joined(data),
+        *_search_encoded(data),
+    ]
     if not matches:
         return ()
     matches.sort(key=lambda m: (m.is_derived, m.rule.confidence == "context", m.start, -m.end))
@@ -173,32 +185,19 @@ def _block_end(data: bytes, start: int) -> int:
     return at + len(_BLOCK_END) if is_last else start
 
 
-def _search_joined(data: bytes, candidates: set[int]) -> Iterator[_Match]:
+def _search_joined(data: bytes) -> Iterator[_Match]:
     """Tokens that come about when string literals and rows are joined; by issuers' formats only."""
-    pieces: list[bytes] = []
-    starts: list[int] = []  # of the pieces, in the joined text
-    origins: list[int] = []  # of the pieces, in `data`
-    at = length = 0
-    for joint in _compile(_JOINT).finditer(data):
-        cut = joint.end(1) if joint.lastindex else joint.start()
-        pieces.append(data[at:cut])
-        starts.append(length)
-        origins.append(at)
-        length += cut - at
-        at = joint.start(2) if joint.lastindex else joint.end()
-    if not pieces:
+    joined, n_joints = _JOINT.subn(b"", data)
+    matches = list(_search(joined, _issuers(_candidates(joined)))) if n_joints else []
+    if not matches:
         return
-    pieces.append(data[at:])
-    starts.append(length)
-    origins.append(at)
-    joined = b"".join(pieces)
-    # Only across the joints can there be keywords that the text itself has not.
-    across = b"\n".join(
-        joined[max(start - _LONGEST_KEYWORD, 0) : start + _LONGEST_KEYWORD] for start in starts[1:]
-    )
-    for match in _search(joined, candidates | _issuers(_candidates(across))):
+    starts, origins = [0], [0]  # of the pieces, in the joined text and in `data`
+    for joint in _JOINT.finditer(data):
+        starts.append(starts[-1] + joint.start() - origins[-1])
+        origins.append(joint.end())
+    for match in matches:
         first = bisect_right(starts, match.start) - 1
-        last = bisect_right(starts, match.end - 1) - 1
+        last = bisect_left(starts, match.end) - 1
         if first != last:
             start = origins[first] + match.start - starts[first]
             end = origins[last] + match.end - starts[last]
