@@ -1,5 +1,6 @@
 """Policy: what of the traffic is ours, what is added to, and that all else is left alone."""
 
+import itertools
 import json
 from typing import Any
 
@@ -65,6 +66,9 @@ class Wire:
         self._client.feed(raw)
         return raw
 
+    def send_body(self, body: bytes) -> None:
+        self._client.feed(encode_frame(body))
+
     def server(self, **message: Any) -> bytes:
         raw = encode_frame(json.dumps({"jsonrpc": "2.0", **message}).encode())
         self._server.feed(raw)
@@ -100,6 +104,36 @@ def test_the_initialize_result_gains_our_capabilities_and_loses_none() -> None:
     assert capabilities["experimental"]["zetaContext"] == {"protocol": 1, "commands": [ACCEPT]}
     assert "codeActionProvider" not in capabilities
     assert wire.out.starts == 1
+
+
+@pytest.mark.parametrize(
+    "order", list(itertools.permutations(["jsonrpc", "id", "method", "params"]))
+)
+@pytest.mark.parametrize("size", [1, 6000])
+def test_requests_are_recognised_with_their_members_in_any_order(
+    order: tuple[str, ...], size: int
+) -> None:
+    wire = Wire(has_code_actions=True)
+
+    def send(**members: Any) -> None:
+        members["params"]["pad"] = ["x" * size]
+        members["jsonrpc"] = "2.0"
+        wire.send_body(json.dumps({key: members[key] for key in order}).encode())
+
+    send(id=1, method="initialize", params={"capabilities": {}})
+    wire.server(id=1, result={"capabilities": {"codeActionProvider": True}})
+    assert wire.out.starts == 1
+    assert b"zetaContext" in wire.out.client
+    send(id=2, method="textDocument/codeAction", params={"textDocument": {"uri": "u:a"}})
+    wire.traffic.offers = {"u:a": b'{"title":"ours"}'}
+    wire.server(id=2, result=None)
+    assert b"ours" in wire.out.client
+    before = bytes(wire.out.server)
+    send(id=3, method="zeta/predict", params={})
+    assert list(wire.traffic.outstanding) == [b"3"]
+    send(id=4, method="workspace/executeCommand", params={"command": ACCEPT})
+    assert list(wire.traffic.outstanding) == [b"3", b"4"]
+    assert bytes(wire.out.server) == before
 
 
 def test_inline_completion_is_not_offered_to_an_editor_that_knows_none() -> None:

@@ -177,14 +177,14 @@ class FromClient:
     def take_copy(self, envelope: Envelope, body: bytes) -> None:
         traffic, method = self._traffic, envelope.method
         if method == "initialize":
-            traffic.initialize_id = envelope.id
+            traffic.initialize_id = _id_of(envelope, body)
             traffic.client_has_inline_completion = _declares_inline_completion(body)
         elif method == "textDocument/didChange":
             traffic.offers.clear()
-        elif method == CODE_ACTION and envelope.id is not None:
-            uri = _uri_of(body)
-            if uri and len(traffic.awaited_actions) < _MAX_REMEMBERED:
-                traffic.awaited_actions[envelope.id] = uri
+        elif method == CODE_ACTION:
+            request_id, uri = _id_of(envelope, body), _uri_of(body)
+            if request_id and uri and len(traffic.awaited_actions) < _MAX_REMEMBERED:
+                traffic.awaited_actions[request_id] = uri
         keep: Keep = "no"
         if method in DOCUMENT_SYNC:
             keep = "sync"
@@ -204,10 +204,7 @@ class FromClient:
         elif method == "workspace/executeCommand" and not self._is_own_command(body):
             self.forward(raw)
         else:
-            request_id = envelope.id
-            if request_id is None and (place := find_member(body, "id")) is not None:
-                request_id = body[place[0] : place[1]]
-            traffic.take_request(method, request_id, body)
+            traffic.take_request(method, _id_of(envelope, body), body)
 
     def lose_framing(self, error: FramingError) -> None:
         self._traffic.count("client_framing_lost")
@@ -307,6 +304,14 @@ def _declares_inline_completion(body: bytes) -> bool:
         return capabilities["textDocument"]["inlineCompletion"] is not None
     except (ValueError, KeyError, TypeError, RecursionError):
         return False
+
+
+def _id_of(envelope: Envelope, body: bytes) -> bytes | None:
+    """The id of a request, which may stand behind its params: Lua tables have no order."""
+    if envelope.id is not None:
+        return envelope.id
+    place = find_member(body, "id")
+    return body[place[0] : place[1]] if place is not None else None
 
 
 def _uri_of(body: bytes) -> str | None:
