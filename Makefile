@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 LOCAL_VENV ?= .venv-local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-local check format bench-core bench-repeat bench-runner bench-context record-sessions clean
+.PHONY: help demo test test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy peer-suite record-sessions clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
