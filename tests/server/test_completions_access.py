@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from zeta_context.errors import SettingsError
+from zeta_context.runners.opening import default_socket_path
 from zeta_context.server.completions.access import AccessRules, keep_token, loopback_rules
 from zeta_context.server.completions.listen import (
     bind_loopback,
     bind_private_socket,
-    default_socket_path,
 )
 
 

@@ -12,15 +12,10 @@ import stat
 from pathlib import Path
 
 from zeta_context.errors import SettingsError
-from zeta_context.status import is_private_folder, is_settled_folder, status_folder
+from zeta_context.status import is_private_folder, is_settled_folder
 
 _LONGEST_PATH = 100
 """Systems take socket paths of 104 to 108 bytes."""
-
-
-def default_socket_path() -> Path:
-    """Where this user's model is served, unless told otherwise."""
-    return status_folder() / "model" / "completions"
 
 
 def bind_private_socket(path: Path) -> socket.socket:

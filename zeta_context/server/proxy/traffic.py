@@ -238,10 +238,8 @@ class FromServer:
                 or token.startswith(traffic.own_id_start)
             )
             return "hold" if is_stopped else "pass"
-        if method == "textDocument/publishDiagnostics":
-            if traffic.shadows:
-                return "hold"
-            return "copy" if size <= _MAX_DIAGNOSTICS_BYTES else "pass"
+        if method == "textDocument/publishDiagnostics" and traffic.shadows:
+            return "hold"
         return "copy" if method in _OBSERVED_FROM_SERVER else "pass"
 
     def forward(self, data: bytes) -> None:
@@ -281,7 +279,7 @@ class FromServer:
             uri = _read_text(params[inner[0] : inner[1]]) if inner else None
         if uri not in self._traffic.shadows:
             self.forward(raw)
-        if len(body) <= _MAX_DIAGNOSTICS_BYTES:
+        elif len(body) <= _MAX_DIAGNOSTICS_BYTES:
             self._traffic.outlets.send_to_worker(link.FROM_SERVER, body)
 
     def lose_framing(self, error: FramingError) -> None:
