@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, Literal
 
 RunnerKind = Literal["none", "local", "http", "shared", "cassette"]
@@ -34,6 +35,12 @@ class ModelSettings:
     timeout_ms: float = 20_000.0
     idle_unload_minutes: float = 15.0
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def model_name(self) -> str:
+        """What the model is called: its id, or the name of its file or folder."""
+        path = PurePath(self.path)
+        return self.id or (path.stem if path.suffix in (".gguf", ".jsonl") else path.name)
 
     @property
     def kind(self) -> RunnerKind:
