@@ -15,9 +15,10 @@ from zeta_context.predict.proposers.repeat.assembly import Group, find_groups, g
 from zeta_context.predict.proposers.repeat.confidence import load_models
 from zeta_context.predict.proposers.repeat.evidence import weigh_rules
 from zeta_context.predict.proposers.repeat.placing import make_edits
-from zeta_context.predict.proposers.repeat.rules import AnyRule, TokenRule, WordRule, learn_rules
+from zeta_context.predict.proposers.repeat.rules import AnyRule, learn_rules
 from zeta_context.predict.proposers.repeat.scene import Scene, make_scene
 from zeta_context.predict.proposers.repeat.tokens import is_word, read_line
+from zeta_context.predict.proposers.repeat.travel import is_foreign, may_travel
 from zeta_context.predict.proposers.repeat.wording import explain_group
 from zeta_context.predict.view import Document, View
 
@@ -28,7 +29,6 @@ class RepeatSettings:
 
     min_confidence: float = 0.65
     min_confidence_elsewhere: float = 0.8
-    min_examples_elsewhere: int = 2
     max_events: int = 64
     max_length: int = 2_000_000
     max_other_documents: int = 8
@@ -69,7 +69,7 @@ class RepeatProposer:
         snapshot = document.snapshot
         row = snapshot.point(min(cursor, len(snapshot))).row
         scene = make_scene(snapshot.text, events, document.project, document.path, row)
-        rules = learn_rules(scene.examples)
+        rules = [r for r in learn_rules(scene.examples) if not is_foreign(r) or may_travel(r)]
         if not rules:
             return Discarded(reason="no_rule", detail="the recent edits taught no rule")
         finished = [rule for rule in rules if not _is_half_typed(rule, scene, cursor)]
@@ -113,7 +113,7 @@ class RepeatProposer:
             ):
                 continue
             scene = make_scene(document.snapshot.text, events, document.project, document.path, 0)
-            rules = [rule for rule in learn_rules(scene.examples) if self._may_travel(rule)]
+            rules = [rule for rule in learn_rules(scene.examples) if may_travel(rule)]
             groups = rank_groups(scene, rules)
             if groups:
                 least = settings.min_confidence_elsewhere
@@ -121,14 +121,6 @@ class RepeatProposer:
                 if answer:
                     return answer
         return None
-
-    def _may_travel(self, rule: AnyRule) -> bool:
-        """Whether a rule is specific and well supported enough for another document."""
-        if not isinstance(rule, TokenRule | WordRule):
-            return False
-        changes = {id(support.change) for support in rule.supports}
-        longest = max((len(token) for token in rule.removed if is_word(token)), default=0)
-        return len(changes) >= self._settings.min_examples_elsewhere and longest >= 4
 
 
 def rank_groups(scene: Scene, rules: Sequence[AnyRule]) -> list[Group]:
