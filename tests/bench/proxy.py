@@ -53,8 +53,6 @@ class Editor:
         self._version = 2
         self._row = 0
         self.received_ns: list[int] = []
-        self.answers = 0
-        self.predictions = 0
         self.uri = URI.format(root)
 
     def send(self, message: dict[str, Any]) -> None:
@@ -111,9 +109,6 @@ class Editor:
             stamp = _STAMP.search(frame.raw, 0, 400)
             if stamp is not None:
                 self.received_ns.append(now - int(stamp[1]))
-            elif b'"prediction"' in frame.raw or b'"reason"' in frame.raw:
-                self.answers += 1
-                self.predictions += b'"edits"' in frame.raw
             bodies.append(frame.raw)
         return bodies
 
@@ -156,6 +151,13 @@ class Editor:
         while not any(len(raw) > 4_000_000 for raw in self.read(5)):
             pass
         return max(self.arrivals())
+
+    def status(self) -> dict[str, Any]:
+        """What the worker counted."""
+        self.send({"id": 9, "method": "zeta/status"})
+        raw = self.wait_for(b'"protocol":1,')
+        status: dict[str, Any] = json.loads(raw[raw.index(b"\r\n\r\n") + 4 :])["result"]
+        return status
 
     def stop(self) -> None:
         self.process.terminate()
@@ -220,7 +222,7 @@ def measure(seconds: float, block_s: float, root: Path) -> dict[str, float]:
             for name, editor in both.items():
                 stalls[name].append(editor.type_behind_burst())
         memory = own_memory_mb(proxied.process.pid)
-        answers, predictions = proxied.answers, proxied.predictions
+        counts = proxied.status()["counts"]
     finally:
         direct.stop()
         proxied.stop()
@@ -251,8 +253,9 @@ def measure(seconds: float, block_s: float, root: Path) -> dict[str, float]:
         "to_editor_p99_ms": round(percentile(proxied.received_ns, 0.99), 3),
         "messages": len(proxied.received_ns),
         "keystrokes": len(to_server["proxied"]),
-        "answers": answers,
-        "predictions": predictions,
+        "predictions": counts.get("predicted", 0),
+        "cancelled": counts.get("canceled", 0),
+        "load_average": os.getloadavg()[0],
     }
 
 
