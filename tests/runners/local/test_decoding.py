@@ -56,7 +56,7 @@ class NoisyDrafts:
         self._random = random.Random(seed)
         self._noise = noise
 
-    def draft(self, answer: str) -> Sequence[Segment]:
+    def draft(self, answer: str, *, is_split: bool = False) -> Sequence[Segment]:
         draft: list[int] = []
         for token in [*self._answer[len(answer) :], END, 7, 8]:
             roll = self._random.random() / max(self._noise, 1e-9)
@@ -226,6 +226,8 @@ def test_a_cancelled_prompt_stops_between_passes_and_keeps_what_was_read(
 
         cost = CostCurve(widths=(1, 2), times_ms=(1.0, 50.0))
         context_window = WINDOW
+        can_interrupt = False
+        interrupt = None
 
         def read(self, sequence: KeyValues, ids: Sequence[int]) -> None:
             reads.append(len(ids))

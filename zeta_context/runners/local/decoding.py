@@ -17,11 +17,14 @@ from zeta_context.prompt.format import FinishReason
 from zeta_context.runners.base import CancelToken, OnText
 from zeta_context.runners.local.cost import draft_length
 from zeta_context.runners.local.drafter import Segment
-from zeta_context.runners.local.engine import Engine
+from zeta_context.runners.local.engine import Engine, PassInterrupted
 from zeta_context.runners.local.prefixes import HeldSequence
 
 PASS_BUDGET_MS = 90.0
-"""How long a pass may take, so that a cancelled request stops in little more than that."""
+"""How long a pass may take where it cannot be interrupted, so that cancelling is quick."""
+
+READ_BUDGET_MS = 250.0
+"""How long a pass that reads the prompt may take otherwise: a cancelled one is read again."""
 
 _LEAST_CHUNK = 48
 _MOST_CHUNK = 4096
@@ -30,8 +33,8 @@ _MOST_CHUNK = 4096
 class Drafts(Protocol):
     """Where drafts come from."""
 
-    def draft(self, answer: str) -> Sequence[Segment]:
-        """What may come after the answer so far."""
+    def draft(self, answer: str, *, is_split: bool = False) -> Sequence[Segment]:
+        """What may come after the answer so far; `is_split` as `Drafter.draft` says."""
         ...
 
 
@@ -67,7 +70,6 @@ class Limits:
     end_tokens: frozenset[int]
     stop: tuple[str, ...] = ()
     max_tokens: int = 512
-    pass_budget_ms: float = PASS_BUDGET_MS
     with_logprobs: bool = False
 
 
@@ -96,10 +98,18 @@ class Decoding:
         self._cancel = cancel
         self._on_text = on_text
         self._clock = clock
+        self._is_split = False
         self._out = Decoded(cached_tokens=len(held.tokens))
 
     def run(self) -> Decoded:
         """Decode to the end or until cancelled; what was read stays in the sequence."""
+        self._engine.interrupt = None if self._cancel is None else self._ask_cancel
+        try:
+            return self._run()
+        finally:
+            self._engine.interrupt = None
+
+    def _run(self) -> Decoded:
         out = self._out
         started = self._clock()
         draft = self._draft(0)
@@ -110,8 +120,10 @@ class Decoding:
         unread = self._prompt[len(self._held.tokens) :]
         is_first = True
         while not self._is_cancelled:
-            draft = draft[: max(1, widest - len(unread))]
-            self._verify(unread, draft)
+            if not self._engine.can_interrupt:
+                draft = draft[: max(1, widest - len(unread))]
+            if not self._verify(unread, draft):
+                break
             unread = out.ids[-1:]
             now = self._clock()
             if is_first:
@@ -123,14 +135,24 @@ class Decoding:
         out.decode_ms = 0.0 if is_first else (self._clock() - started) * 1000
         return out
 
+    def read_only(self) -> None:
+        """Read all of the prompt but its last token, and answer nothing."""
+        self._engine.interrupt = None if self._cancel is None else self._ask_cancel
+        try:
+            self._read_prompt(self._widest_pass(), self._widest_pass() - 1)
+        finally:
+            self._engine.interrupt = None
+
+    def _ask_cancel(self) -> bool:
+        return self._is_cancelled
+
     @property
     def _is_cancelled(self) -> bool:
         return self._cancel is not None and self._cancel.is_cancelled
 
     def _widest_pass(self) -> int:
-        return self._engine.cost.widest(
-            self._limits.pass_budget_ms, least=_LEAST_CHUNK, most=_MOST_CHUNK
-        )
+        budget_ms = READ_BUDGET_MS if self._engine.can_interrupt else PASS_BUDGET_MS
+        return self._engine.cost.widest(budget_ms, least=_LEAST_CHUNK, most=_MOST_CHUNK)
 
     def _read_prompt(self, widest: int, drafted: int) -> bool:
         """Read all but what fits a pass together with the first draft; False when cancelled."""
@@ -142,7 +164,10 @@ class Decoding:
             chunk = min(widest, unread - last)
             at = len(self._held.tokens)
             ids = self._prompt[at : at + chunk]
-            self._engine.read(self._held.sequence, ids)
+            try:
+                self._engine.read(self._held.sequence, ids)
+            except PassInterrupted:
+                return False
             self._held.tokens += ids
             self._out.prefill_passes += 1
             unread -= chunk
@@ -151,7 +176,11 @@ class Decoding:
     def _draft(self, done: int) -> list[int]:
         if self._drafts is None:
             return []
-        segments = [one for one in self._drafts.draft(self._readable_text()) if one.text]
+        segments = [
+            one
+            for one in self._drafts.draft(self._readable_text(), is_split=self._is_split)
+            if one.text
+        ]
         if not segments:
             return []
         before = self._out.ids if done else self._prompt[-16:]
@@ -170,24 +199,37 @@ class Decoding:
         """The answer so far without a last character that is not complete."""
         return self._out.text.rstrip("\ufffd")
 
-    def _verify(self, unread: list[int], draft: list[int]) -> None:
+    def _verify(self, unread: list[int], draft: list[int]) -> bool:
+        """One pass; False when it was interrupted."""
         out = self._out
         at = len(self._held.tokens)
         ids = unread + draft
-        verified = self._engine.verify(
-            self._held.sequence,
-            ids,
-            len(unread) - 1,
-            with_logprobs=self._limits.with_logprobs,
-        )
+        try:
+            verified = self._engine.verify(
+                self._held.sequence,
+                ids,
+                len(unread) - 1,
+                with_logprobs=self._limits.with_logprobs,
+            )
+        except PassInterrupted:
+            return False
         self._held.tokens += ids
         accepted = len(verified.tokens) - 1
         self._held.truncate(at + len(unread) + accepted)
         out.ids += verified.tokens
         out.logprobs += verified.logprobs
         out.passes += 1
+        self._is_split = accepted < len(draft) and self._begins(
+            verified.tokens[-1], draft[accepted]
+        )
         out.drafted += len(draft)
         out.accepted += accepted
+        return True
+
+    def _begins(self, token: int, drafted: int) -> bool:
+        """Whether a token's text is a proper beginning of the drafted one's."""
+        text, other = self._codec.decode([token]), self._codec.decode([drafted])
+        return 0 < len(text) < len(other) and other.startswith(text)
 
     def _is_finished(self) -> bool:
         out = self._out

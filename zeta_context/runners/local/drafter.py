@@ -15,6 +15,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zeta_context.runners.local.matching import (
+    can_anchor,
+    continue_like,
+    find_meeting,
+    find_nearest,
+    is_in_new_row,
+    place_after_copy,
+)
 from zeta_context.runners.local.words import (
     WORD,
     is_word,
@@ -35,6 +43,7 @@ _BEHIND, _AHEAD = 120, 1200
 _SUFFIXES = (48, 32, 24, 16, 12, 8, 6, 5, 4, 3, 2)
 _COPY_SUFFIXES = (40, 24, 16, 12, 8, 6)
 _MAX_COPY = 240
+_TEMPLATE_TEXT = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +99,18 @@ class Drafter:
         self._references = list(self._guesses)
         if reference and not any(reference in guess for guess in self._guesses):
             self._references.append(reference)
-        self._replaced = {old: new for old, new in substitutions if is_word(old) and is_word(new)}
+        self._known = {old: new for old, new in substitutions if is_word(old) and is_word(new)}
+        self._replaced: dict[str, str] = {}
         self._texts = [text for text in texts if text]
         self._course: _Course | None = None
 
-    def draft(self, answer: str) -> tuple[Segment, ...]:
-        """What may come after the answer so far; empty when there is nothing to go by."""
-        for guess in self._guesses:
+    def draft(self, answer: str, *, is_split: bool = False) -> tuple[Segment, ...]:
+        """What may come after the answer so far; empty when there is nothing to go by.
+
+        `is_split` says that the answer's last token is the beginning of one that was drafted:
+        the model could have said all of that and did not, so it will hardly go on like it.
+        """
+        for guess in () if is_split else self._guesses:
             if len(guess) > len(answer) and guess.startswith(answer):
                 piece = _Piece(guess[len(answer) :], len(answer), len(guess))
                 chance = SAME_GUESS if answer else FIRST_GUESS
@@ -108,7 +122,7 @@ class Drafter:
             self._course = _course(self._references[0], 0, [], [], (1.0, 1.0))
         course = self._course
         agreed = course.base + _common_prefix(answer[course.base :], course.text)
-        if agreed == len(answer) and len(course.text) > agreed - course.base:
+        if not is_split and agreed == len(answer) and len(course.text) > agreed - course.base:
             return self._rest_of(course, agreed)
         self._course = self._new_course(course, answer, agreed)
         return self._course.segments or self._copied(answer, agreed)
@@ -132,22 +146,46 @@ class Drafter:
             left, place = agreed, _reference_place(course, agreed)
             if course.left_at is not None:
                 self._learn(course, answer)
-        back = self._find_back(answer, left, reference, place)
-        if back is not None and back[2] >= 8:
-            return self._resume(*back, answer, (left, place))
-        word = self._finish_word(answer, left, reference, place)
-        if word is not None and word[2] >= 0.5:
-            return self._with_word(answer, reference, (left, place), word)
+            self._unlearn(course, agreed)
+        head, at, reference = self._choose(answer, left, reference, place)
+        return self._make(answer, reference, (left, place), head, at)
+
+    def _choose(
+        self, answer: str, left: int, reference: str, place: int
+    ) -> tuple[Segment, int, str]:
+        """What comes first, and the place and the reference where the answer goes on then."""
+        choices: list[tuple[Segment, int, str]] = []
+        is_new = left < len(answer)
+        back = self._find_back(answer, left, reference, place) if is_new else None
         if back is not None:
-            return self._resume(*back, answer, (left, place))
-        copied = self._copied(answer, left)
-        if copied:
-            after = _place_after_copy(answer, left, reference, place, copied[0].text)
-            return self._make(answer, reference, (left, place), copied[0], after)
+            other, at, length = back
+            choices.append((Segment("", _chance_of_match(length)), at, other))
+        word = self._finish_word(answer, left, reference, place) if is_new else None
         if word is not None:
-            return self._with_word(answer, reference, (left, place), word)
-        inserted = place if place < len(reference) else len(reference)
-        return self._make(answer, reference, (left, place), Segment("", 0.3), inserted)
+            rest, at, chance = word
+            choices.append((Segment(rest, chance), at, reference))
+        if choices and (best := max(choices, key=_chance))[0].probability >= 0.5:
+            return best
+        row = self._like_another_row(answer, left)
+        if row is not None:
+            choices.append((row, place_after_copy(answer, left, reference, place), reference))
+        choices += self._copy_choices(answer, left, reference, place)
+        inserted = Segment("", 0.04), min(place, len(reference)), reference
+        return max([*choices, inserted], key=_chance)
+
+    def _copy_choices(
+        self, answer: str, left: int, reference: str, place: int
+    ) -> list[tuple[Segment, int, str]]:
+        choices: list[tuple[Segment, int, str]] = []
+        for copied in self._copied(answer, left, avoid=reference[place : place + 1]):
+            meets = find_meeting(copied.text, reference, place)
+            if meets is not None:
+                head = Segment(copied.text[:meets], copied.probability)
+                choices.append((head, place, reference))
+            else:
+                after = place_after_copy(answer, left, reference, place)
+                choices.append((copied, after, reference))
+        return choices
 
     def _learn(self, course: _Course, answer: str) -> None:
         """Remember which word of the reference the last course put another in place of."""
@@ -161,6 +199,18 @@ class Drafter:
         new = answer[word_start(answer, left) : word_end(answer, course.back_at)]
         if old != new and is_word(old) and is_word(new):
             self._replaced[old] = new
+
+    def _unlearn(self, course: _Course, at: int) -> None:
+        """Stop replacing a word that the answer has just kept."""
+        offset = at - course.base
+        for piece in course.pieces:
+            if offset < len(piece.text):
+                if not piece.is_copy or piece.text != course.reference[piece.start : piece.end]:
+                    kept = course.reference[piece.start : piece.end]
+                    self._replaced.pop(kept, None)
+                    self._known.pop(kept, None)
+                return
+            offset -= len(piece.text)
 
     def _find_back(
         self, answer: str, left: int, reference: str, place: int
@@ -176,19 +226,13 @@ class Drafter:
                 if length > len(answer) or (best is not None and length <= best[2]):
                     continue
                 suffix = answer[len(answer) - length :]
-                if not _can_anchor(answer, suffix):
+                if not can_anchor(answer, suffix):
                     continue
-                found = _nearest(one, suffix, low, high, centre + len(answer) - left - length)
+                found = find_nearest(one, suffix, low, high, centre + len(answer) - left - length)
                 if found is not None:
                     best = one, found + length, length
                     break
         return best
-
-    def _resume(
-        self, reference: str, at: int, length: int, answer: str, left_at: tuple[int, int]
-    ) -> _Course:
-        chance = 0.5 if length < 4 else 0.65 if length < 8 else 0.8 if length < 16 else 0.92
-        return self._make(answer, reference, left_at, Segment("", chance), at)
 
     def _finish_word(
         self, answer: str, left: int, reference: str, place: int
@@ -198,22 +242,23 @@ class Drafter:
         if not begun or word_start(answer, len(answer)) > left:
             if begun:
                 known = self._complete(begun, "")
-                return (known, place, 0.4) if known else None
+                return (known, place, 0.2) if known else None
             return None
         start = word_start(reference, place)
         end = word_end(reference, place)
         old = reference[start:end]
-        new = self._replaced.get(old, "")
+        new = self._replaced.get(old) or self._known.get(old, "")
         if new.startswith(begun):
-            return new[len(begun) :], end, 0.85
+            self._replaced[old] = new
+            return new[len(begun) :], end, 0.95
         known = self._complete(begun, old)
         if known:
-            return known, end, 0.55
-        return "", end, 0.4 if old else 0.3
+            return known, end, 0.15
+        return "", end, 0.15
 
     def _complete(self, begun: str, old: str) -> str:
         """The rest of a known word that begins so, the latest seen first; not the one replaced."""
-        for new in reversed(self._replaced.values()):
+        for new in (*reversed(self._replaced.values()), *reversed(self._known.values())):
             if new.startswith(begun) and new != begun:
                 return new[len(begun) :]
         if len(begun) < 2:
@@ -228,18 +273,35 @@ class Drafter:
                 return max(counts, key=lambda word: counts[word])[len(begun) :]
         return ""
 
-    def _with_word(
-        self,
-        answer: str,
-        reference: str,
-        left_at: tuple[int, int],
-        word: tuple[str, int, float],
-    ) -> _Course:
-        rest, at, chance = word
-        return self._make(answer, reference, left_at, Segment(rest, chance), at)
+    def _like_another_row(self, answer: str, left: int) -> Segment | None:
+        """The rest of the row that the answer is in, told from a row that began alike.
 
-    def _copied(self, answer: str, left: int) -> tuple[Segment, ...]:
-        """What followed, elsewhere, on the text that the answer ends in: up to the row's end."""
+        Words may differ: one that stood for another before it does so again.
+        """
+        if not is_in_new_row(answer, left) or left == len(answer):
+            return None
+        row = answer[answer.rfind("\n") + 1 :]
+        if len(row.strip()) < 3:
+            return None
+        best: tuple[int, str] | None = None
+        for text in (answer[:left], *reversed(self._texts)):
+            for other in reversed(text[-_TEMPLATE_TEXT:].split("\n")):
+                found = continue_like(row, other.lstrip("+- "))
+                if found is not None and (best is None or found[0] > best[0]):
+                    best = found
+            if best is not None:
+                break
+        if best is None:
+            return None
+        return Segment(best[1], min(0.6, 0.2 + 0.05 * best[0]))
+
+    def _copied(self, answer: str, left: int, *, avoid: str = "") -> tuple[Segment, ...]:
+        """What followed, elsewhere, on the text that the answer ends in: up to the row's end.
+
+        Where the answer has only just left its reference, not what the reference says there.
+        """
+        if left == len(answer) and avoid:
+            return self._other_continuation(answer, avoid)
         for length in _COPY_SUFFIXES:
             suffix = answer[len(answer) - length :]
             if len(suffix) < length or not suffix.strip() or len(answer) - length > left:
@@ -251,7 +313,23 @@ class Drafter:
                 end = text.find("\n", at + length + 1)
                 copied = text[at + length : (end if end >= 0 else len(text))][:_MAX_COPY]
                 if copied:
-                    return (Segment(copied, min(0.7, 0.2 + length / 50)),)
+                    return (Segment(copied, 0.7 if length >= 16 else 0.3),)
+        return ()
+
+    def _other_continuation(self, answer: str, avoid: str) -> tuple[Segment, ...]:
+        """What else followed on the answer's last words elsewhere, best in the latest rows."""
+        for length in (*_COPY_SUFFIXES, 4, 3, 2):
+            suffix = answer[len(answer) - length :]
+            if len(suffix) < length or not suffix.strip():
+                continue
+            for text in (answer[: len(answer) - 1], *reversed(self._texts)):
+                at = text.rfind(suffix)
+                while at >= 0:
+                    end = text.find("\n", at + length)
+                    copied = text[at + length : (end if end >= 0 else len(text))][:_MAX_COPY]
+                    if copied and not copied.startswith(avoid):
+                        return (Segment(copied, 0.5 if length >= 6 else 0.35),)
+                    at = text.rfind(suffix, 0, at + length - 1) if at > 0 else -1
         return ()
 
     def _make(
@@ -262,6 +340,19 @@ class Drafter:
         made = _course(reference, len(answer), first, rest, (head.probability, REST))
         made.left_at = left_at
         return made
+
+
+def _chance(choice: tuple[Segment, int, str]) -> float:
+    return choice[0].probability
+
+
+def _chance_of_match(length: int) -> float:
+    """How probably an answer that ends in so many characters of a reference is back on it."""
+    if length >= 16:
+        return 0.92
+    if length >= 8:
+        return 0.55
+    return 0.3 if length >= 4 else 0.5
 
 
 def _course(
@@ -316,40 +407,6 @@ def _replaced_pieces(reference: str, at: int, replaced: dict[str, str]) -> list[
     if start < len(reference):
         pieces.append(_Piece(reference[start:], start, len(reference)))
     return pieces
-
-
-def _place_after_copy(answer: str, left: int, reference: str, place: int, copied: str) -> int:
-    """Where the reference goes on after something was copied to the end of a row.
-
-    At the row's end when the answer left it within a row, else where it left: a row was put in.
-    """
-    row_start = answer.rfind("\n", 0, left) + 1
-    if not answer[row_start:left].strip() and "\n" not in answer[left:]:
-        return reference.rfind("\n", 0, place) if reference.rfind("\n", 0, place) >= 0 else place
-    end = reference.find("\n", place)
-    return end if end >= 0 else len(reference)
-
-
-def _can_anchor(answer: str, suffix: str) -> bool:
-    """Whether it says enough of where the answer is: not blanks, not the tail of a longer word."""
-    if len(suffix.strip()) < 2 and suffix.strip() not in _MARKS:
-        return False
-    start = len(answer) - len(suffix)
-    cuts_word = start > 0 and is_word_character(answer[start - 1]) and is_word_character(suffix[0])
-    return len(suffix) >= 6 or not cuts_word
-
-
-_MARKS = frozenset("(),:;=[]{}\"'.")
-
-
-def _nearest(text: str, wanted: str, low: int, high: int, centre: int) -> int | None:
-    """The occurrence nearest to a place; None when there is none in between."""
-    after = text.find(wanted, max(low, min(centre, high)), high + len(wanted))
-    before = text.rfind(wanted, low, max(low, min(centre, high)) + len(wanted))
-    if after < 0 or before < 0:
-        found = max(after, before)
-        return found if found >= 0 else None
-    return after if after - centre <= centre - before else before
 
 
 def _common_prefix(one: str, other: str) -> int:

@@ -6,7 +6,7 @@ one with the lowest token number counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +24,10 @@ class Verified:
 
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...] = ()
+
+
+class PassInterrupted(Exception):  # never leaves the decoding loop
+    """A pass was given up since nobody wants it; the sequence is as it was before."""
 
 
 class KeyValues(Protocol):
@@ -55,6 +59,22 @@ class Engine(Protocol):
     @property
     def context_window(self) -> int:
         """How many tokens a sequence may have."""
+        ...
+
+    @property
+    def interrupt(self) -> Callable[[], bool] | None:
+        """Asked now and then during a pass; when it says so the pass raises PassInterrupted.
+
+        An engine that cannot look up from a pass leaves it alone: its passes are kept short.
+        """
+        ...
+
+    @interrupt.setter
+    def interrupt(self, ask: Callable[[], bool] | None) -> None: ...
+
+    @property
+    def can_interrupt(self) -> bool:
+        """Whether it does ask."""
         ...
 
     @property

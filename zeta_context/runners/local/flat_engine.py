@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from zeta_context.errors import ContextOverflow, ModelRefused
 from zeta_context.runners.local.cost import CostCurve
-from zeta_context.runners.local.engine import KeyValues, Verified
+from zeta_context.runners.local.engine import KeyValues, PassInterrupted, Verified
 from zeta_context.runners.local.torch_support import describe_device, growing, memory_errors, pick
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ FAMILIES = ("llama", "qwen2", "mistral")
 
 _ROWS = 32
 """Rows of logits computed at once: the first wrong token of a draft ends the work."""
+
+_LOOK_UP = 4
+"""Layers between two looks at whether the pass is still wanted."""
 
 Linear = Callable[[torch.Tensor], torch.Tensor]
 
@@ -85,6 +88,7 @@ class FlatEngine:
         self._eps: float = config.rms_norm_eps
         self._context_window = context_window
         self.cost = CostCurve()
+        self.interrupt: Callable[[], bool] | None = None
         with torch.inference_mode(), memory_errors():
             self._take_weights(model)
             positions = torch.arange(context_window, device=model.device)[None]
@@ -97,6 +101,11 @@ class FlatEngine:
     def name(self) -> str:
         """The device and the data type."""
         return f"flat {describe_device(self._embedding.device, self._embedding.dtype)}"
+
+    @property
+    def can_interrupt(self) -> bool:
+        """It asks between layers."""
+        return True
 
     @property
     def context_window(self) -> int:
@@ -146,6 +155,11 @@ class FlatEngine:
                     break
         return Verified(tuple(tokens), tuple(logprobs))
 
+    def logits(self, ids: Sequence[int]) -> torch.Tensor:
+        """The logits after each of a few tokens, `[tokens, vocabulary]`: for self-tests."""
+        with torch.inference_mode(), memory_errors():
+            return self._head(self._forward(self.new_sequence(), ids, 0))
+
     def close(self) -> None:
         """Let go of the weights."""
         self._layers.clear()
@@ -165,6 +179,8 @@ class FlatEngine:
             mask = _causal_mask(start, len(ids), x)
             rope = self._cos[start:end], self._sin[start:end]
             for number, layer in enumerate(self._layers):
+                if self.interrupt is not None and number % _LOOK_UP == 0 and self.interrupt():
+                    raise PassInterrupted  # what was stored lies beyond the sequence's length
                 x = x + self._attend(number, sequence, x, rope, mask)
                 normed = self._norm(x, layer.mlp_norm)
                 gate, up = layer.gate_up(normed).chunk(2, dim=-1)

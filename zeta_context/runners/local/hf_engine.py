@@ -6,7 +6,7 @@ for those that it knows. The model's own code runs, from the library, never from
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +14,7 @@ from transformers.cache_utils import Cache, DynamicLayer
 
 from zeta_context.errors import ContextOverflow, ModelRefused
 from zeta_context.runners.local.cost import CostCurve
-from zeta_context.runners.local.engine import KeyValues, Verified
+from zeta_context.runners.local.engine import KeyValues, PassInterrupted, Verified
 from zeta_context.runners.local.torch_support import describe_device, growing, memory_errors, pick
 
 if TYPE_CHECKING:
@@ -86,11 +86,21 @@ class HFEngine:
         self._model = model.eval()
         self._context_window = context_window
         self.cost = CostCurve()
+        self.interrupt: Callable[[], bool] | None = None
+        layers = getattr(model.get_decoder(), "layers", ())
+        for layer in layers:
+            layer.register_forward_pre_hook(self._look_up)
+        self._can_interrupt = len(layers) > 0
 
     @property
     def name(self) -> str:
         """The library, the device, the data type."""
         return f"transformers {describe_device(self._model.device, self._model.dtype)}"
+
+    @property
+    def can_interrupt(self) -> bool:
+        """It asks before each layer, where the model has them in the usual place."""
+        return self._can_interrupt
 
     @property
     def context_window(self) -> int:
@@ -144,15 +154,24 @@ class HFEngine:
             raise ContextOverflow(
                 f"{sequence.length + len(ids)} tokens in a context of {self._context_window}"
             )
-        with torch.inference_mode(), memory_errors():
-            output = self._model(
-                input_ids=torch.tensor([list(ids)], device=self._model.device),
-                past_key_values=sequence.cache,
-                use_cache=True,
-                logits_to_keep=keep,
-            )
+        before = sequence.length
+        try:
+            with torch.inference_mode(), memory_errors():
+                output = self._model(
+                    input_ids=torch.tensor([list(ids)], device=self._model.device),
+                    past_key_values=sequence.cache,
+                    use_cache=True,
+                    logits_to_keep=keep,
+                )
+        except PassInterrupted:
+            sequence.truncate(before)
+            raise
         logits: torch.Tensor = output.logits[0]
         return logits
+
+    def _look_up(self, *_: object) -> None:
+        if self.interrupt is not None and self.interrupt():
+            raise PassInterrupted
 
 
 def _refuse_unforgetting(model: PreTrainedModel) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,3 +95,45 @@ def _quota() -> int | None:
         return None
     found = re.fullmatch(r"(\d+) (\d+)\s*", text)
     return max(1, int(found[1]) // int(found[2])) if found else None
+
+
+def choose_dtype(device: torch.device) -> torch.dtype:
+    """The data type that is fastest where results stay good: on a CPU, by a short measurement."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if device.type == "mps":
+        return torch.float16
+    return min((torch.bfloat16, torch.float32), key=_product_ms)
+
+
+def choose_threads(dtype: torch.dtype) -> int:
+    """The number of threads with which a matrix product is fastest now, at most a core each.
+
+    On a busy machine more threads can be many times slower than one: each waits for the last.
+    """
+    most = usable_cores()
+    counts = sorted({1, max(1, most // 2), most})
+    was = torch.get_num_threads()
+    times: dict[int, float] = {}
+    try:
+        for count in counts:
+            torch.set_num_threads(count)
+            times[count] = _product_ms(dtype)
+    finally:
+        torch.set_num_threads(was)
+    return min(counts, key=lambda count: (times[count], -count))
+
+
+def _product_ms(dtype: torch.dtype) -> float:
+    """The median time of a layer-sized product, in milliseconds."""
+    weight = torch.ones(1536, 1024, dtype=dtype)
+    x = torch.ones(64, 1024, dtype=dtype)
+    times: list[float] = []
+    with torch.inference_mode():
+        torch.nn.functional.linear(x, weight)
+        end = time.perf_counter() + 0.06
+        while len(times) < 5 or (time.perf_counter() < end and len(times) < 400):
+            started = time.perf_counter()
+            torch.nn.functional.linear(x, weight)
+            times.append((time.perf_counter() - started) * 1000)
+    return sorted(times)[len(times) // 2]
