@@ -53,10 +53,11 @@ SITE_MODEL = {
 }
 GROUP_MODEL = {
     "learning_rate": 0.05,
-    "min_samples_leaf": 200,
+    "min_samples_leaf": 100,
     "l2_regularization": 20.0,
     "max_iter": 150,
-    "max_leaf_nodes": 8,
+    "max_leaf_nodes": 12,
+    "max_features": 0.3,
 }
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
