@@ -267,3 +267,11 @@ def test_line_endings_stay_as_they_are(ending: str) -> None:
 def test_the_same_view_gives_the_same_prediction() -> None:
     texts = replace_in_turn(USERS, *RENAME)
     assert propose(make_view(texts)) == propose(make_view(texts))
+
+
+def test_why_names_the_line_where_several_parts_of_it_change() -> None:
+    rows = "class P:\n" + "".join(f"    field_{c}: Optional[int] = None\n" for c in "abcdefg")
+    view = make_view(replace_in_turn(rows, ("Optional[int]", "int | None")))
+    prediction = propose(view)
+    assert apply(view, prediction).count("int | None") == 7
+    assert prediction.why.startswith("you changed `field_a: Optional[int] = None` to `field_a: int")

@@ -34,6 +34,10 @@ class RepeatSettings:
     max_other_documents: int = 8
 
 
+ABOUT_AS_PROBABLE = 0.05
+"""Between places whose probabilities differ by less, nearness decides."""
+
+
 class RepeatProposer:
     """Learns rewrite rules from the recent events and applies the surest one where it fits next."""
 
@@ -124,7 +128,7 @@ class RepeatProposer:
 
 
 def rank_groups(scene: Scene, rules: Sequence[AnyRule]) -> list[Group]:
-    """The candidate edits, the most probable first."""
+    """The candidate edits, the most probable first; of those about as probable, the nearest."""
     site_model, group_model = load_models()
     scored = weigh_rules(scene, rules)
     for one in scored:
@@ -132,7 +136,11 @@ def rank_groups(scene: Scene, rules: Sequence[AnyRule]) -> list[Group]:
     groups = find_groups(scored)
     for group in groups:
         group.probability = group_model.probability(group_features(group, scene.page))
-    return sorted(groups, key=lambda group: (-group.probability, abs(group.row - scene.row)))
+    groups.sort(key=lambda group: (-group.probability, abs(group.row - scene.row)))
+    least = groups[0].probability - ABOUT_AS_PROBABLE if groups else 0.0
+    close = [group for group in groups if group.probability >= least]
+    close.sort(key=lambda group: abs(group.row - scene.row))
+    return close + groups[len(close) :]
 
 
 def _is_half_typed(rule: AnyRule, scene: Scene, cursor: int) -> bool:

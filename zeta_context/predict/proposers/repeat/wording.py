@@ -25,9 +25,21 @@ def explain_group(group: Group) -> str:
     rule = group.members[0].site.rule
     changes = {id(support.change): support.change for support in rule.supports}.values()
     rows = [change.row for change in changes if change.row >= 0]
-    return (
-        f"you {_say_what(rule)} {_say_times(len(changes))} {_say_where(rows, len(changes), group)}"
-    )
+    what = _say_line(group) or _say_what(rule)
+    return f"you {what} {_say_times(len(changes))} {_say_where(rows, len(changes), group)}"
+
+
+def _say_line(group: Group) -> str:
+    """What happened to the line, where one rule alone would say half of it."""
+    row = group.members[0].site.row
+    rules = [member.site.rule for member in group.members if member.site.row == row]
+    edits = [rule.supports[-1].edit for rule in rules]
+    latest = edits[0]
+    if latest is None or len({id(rule) for rule in rules}) < 2:
+        return ""
+    if any(edit is None or edit.old.text != latest.old.text for edit in edits):
+        return ""
+    return f"changed {_quote(latest.old.text)} to {_quote(latest.new.text)}"
 
 
 def _say_what(rule: AnyRule) -> str:
