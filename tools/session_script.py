@@ -5,6 +5,8 @@
     language = "python"
     tuning = true                     # may be looked at while thresholds are chosen
     seed = 7
+    quiet = true                      # nothing in it can be foreseen (false)
+    indent = 2                        # spaces of a level of indentation (4), 0 for a tab
     typos = 0.01                      # chance of a slip at each letter, always corrected
     steps = [
       ["open", "lending/service.py"], # open it, or go back to it
@@ -66,6 +68,8 @@ class Script:
     seed: int
     typos: float
     steps: tuple[tuple[str | int | float, ...], ...]
+    quiet: bool = False
+    indent: int = 4
 
 
 def read_script(path: Path) -> Script:

