@@ -42,6 +42,7 @@ KINDS = ("no_edit", "one_edit", "rename", "insertion")
 
 _PAUSE_MS = 900
 """A pause this long ends an edit: what stands then is a state that the user meant."""
+_TYPING = 4
 _SMALL = 24
 _LATER = 4
 """How many such states ahead the true answer may lie."""
@@ -92,6 +93,33 @@ def make_cases(states: list[_State], session: str, prompt_format: Format) -> Ite
         made = make_case(state, settled[number + 1 : number + 1 + _LATER], session, prompt_format)
         if made is not None:
             yield made
+
+
+def make_successions(
+    states: list[_State], session: str, prompt_format: Format
+) -> list[tuple[Case, Case]]:
+    """Two states in a row, one keystroke apart, with the answer that the next settled states show.
+
+    Of each run of typing only the middle, where there is something left to predict.
+    """
+    found: list[tuple[Case, Case]] = []
+    run: list[_State] = []
+    for number, state in enumerate(states):
+        run.append(state)
+        if not state.is_settled:
+            continue
+        if len(run) >= _TYPING:
+            later = [one for one in states[number:] if one.is_settled][:_LATER]
+            middle = len(run) // 2
+            pair = [
+                make_case(one, later, session, prompt_format)
+                for one in (run[middle - 1], run[middle])
+            ]
+            first, second = pair
+            if first is not None and second is not None and second.kind != "no_edit":
+                found.append((first, second))
+        run = []
+    return found
 
 
 def make_case(

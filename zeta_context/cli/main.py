@@ -36,6 +36,7 @@ COMMANDS = {
     "doctor": Registered(
         module="doctor", summary="Show versions, servers, running sessions, and what to mend."
     ),
+    "model": Registered(module="model", summary="List, fetch, import, check and share models."),
     "servers": Registered(module="servers", summary="List the language servers known and found."),
     "replay": Registered(module="replay", summary="Replay a recorded editing session."),
     "eval": Registered(module="eval", summary="Measure predictors over recorded sessions."),

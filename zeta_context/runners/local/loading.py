@@ -77,7 +77,7 @@ def load_model(path: Path, options: LoadOptions | None = None) -> LoadedModel:
     options = options or LoadOptions()
     files = inspect_model(path)
     if files.is_gguf:
-        files = _unpack_gguf(files, options)
+        files = unpack_gguf(files, options.cache_directory)
     digests: dict[str, str] = {}
     hashing = threading.Thread(target=lambda: digests.update(model_files.digest_files(files)))
     hashing.start()
@@ -134,7 +134,7 @@ def _make_engine(
     from zeta_context.runners.local.flat_engine import FlatEngine, why_unsupported
     from zeta_context.runners.local.hf_engine import HFEngine
 
-    model = _load_weights(files, device, dtype)
+    model = load_weights(files, device, dtype)
     window = _context_window(model, options)
     problem = why_unsupported(model, window) if options.engine != "transformers" else "not wanted"
     if options.engine == "flat" and problem:
@@ -154,10 +154,11 @@ def _make_engine(
     flat.close()
     del model, flat
     gc.collect()
-    return HFEngine(_load_weights(files, device, dtype), context_window=window)
+    return HFEngine(load_weights(files, device, dtype), context_window=window)
 
 
-def _load_weights(files: ModelFiles, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
+def load_weights(files: ModelFiles, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
+    """The library's own model with the weights of these files; raises ModelRefused."""
     from transformers import AutoModelForCausalLM
 
     config = _library_config(files)
@@ -243,10 +244,13 @@ def _quiet_library() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _unpack_gguf(files: ModelFiles, options: LoadOptions) -> ModelFiles:
-    """A model directory with the weights of a GGUF file, made once and kept by digest."""
+def unpack_gguf(files: ModelFiles, cache: Path | None = None) -> ModelFiles:
+    """A model directory with the weights of a GGUF file, made once and kept by digest.
+
+    It lies in `cache`, or in the user's own cache. Raises ModelRefused.
+    """
     digest = model_files.digest_files(files)[files.weights[0]]
-    cache = options.cache_directory or platformdirs.user_cache_path("zeta-context") / "models"
+    cache = cache or platformdirs.user_cache_path("zeta-context") / "models"
     directory = cache / f"{files.name}-{digest[:16]}"
     if not (directory / "config.json").exists():
         partial = directory.with_name(directory.name + ".partial")
