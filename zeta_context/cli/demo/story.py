@@ -13,8 +13,8 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from zeta_context.context.layout import Found
 from zeta_context.context.gather import ContextSettings, Stage
+from zeta_context.context.layout import Found
 from zeta_context.errors import PromptError
 from zeta_context.evals.replay import ReplayedEditor
 from zeta_context.events.event import Event
