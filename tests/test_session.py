@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,21 @@ def total(user, prices):
     return min(sum(prices), limit)
 """
 QUIET = Settings(offer_status=False, watch_files=False)
+
+
+class Waiting:
+    """Proposes as another does, but not before it is let go on."""
+
+    name = "waiting"
+
+    def __init__(self, proposer: Renamer) -> None:
+        self.is_asked, self.may_go_on = threading.Event(), threading.Event()
+        self._proposer = proposer
+
+    def propose(self, view: View) -> Prediction | Discarded:
+        self.is_asked.set()
+        assert self.may_go_on.wait(10)
+        return self._proposer.propose(view)
 
 
 class Renamer:
@@ -146,17 +162,40 @@ async def test_typing_on_makes_the_shown_prediction_stale(tmp_path: Path) -> Non
         assert session.document("a.py").snapshot.text == "user = 10\n"
 
 
+@pytest.mark.parametrize(
+    ("span", "typed", "reason"),
+    [
+        (Span(8, 8), "0", "interpolate_failed"),
+        (Span(0, 4), "account", "interpolated_empty"),
+    ],
+)
 async def test_a_document_that_changes_while_predicting_gets_no_stale_prediction(
-    tmp_path: Path,
+    tmp_path: Path, span: Span, typed: str, reason: str
 ) -> None:
-    async with session_of(tmp_path, Renamer()) as session:
+    waiting = Waiting(Renamer())
+    async with Session(tmp_path, settings=QUIET, proposers=[waiting]) as session:
         session.open("a.py", "user = 1\n")
         asking = asyncio.ensure_future(session.predict("a.py", 0))
-        await asyncio.sleep(0)
-        session.edit("a.py", Span(8, 8), "0")
+        await asyncio.to_thread(waiting.is_asked.wait, 10)
+        session.edit("a.py", span, typed)
+        waiting.may_go_on.set()
         answer = await asking
         assert isinstance(answer, Discarded)
-        assert answer.reason == "stale"
+        assert answer.reason == reason
+
+
+async def test_what_is_typed_while_predicting_is_taken_off_the_prediction(tmp_path: Path) -> None:
+    waiting = Waiting(Renamer())
+    async with Session(tmp_path, settings=QUIET, proposers=[waiting]) as session:
+        session.open("a.py", "user = 1\n")
+        asking = asyncio.ensure_future(session.predict("a.py", 0))
+        await asyncio.to_thread(waiting.is_asked.wait, 10)
+        session.edit("a.py", Span(0, 4), "acc")
+        waiting.may_go_on.set()
+        answer = await asking
+        assert isinstance(answer, Prediction)
+        assert answer.version == session.document("a.py").version
+        assert answer.edits == (TextEdit(Span(3, 3), "ount"),)
 
 
 async def test_rejecting_counts_the_reason(tmp_path: Path) -> None:

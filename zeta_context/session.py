@@ -6,13 +6,11 @@ nothing itself: tracking is `events`, context is `context`, predicting is `predi
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from zeta_context.context.gather import ContextGatherer
 from zeta_context.counts import Counts
 from zeta_context.events.addresses import Addresses
 from zeta_context.events.content_change import ContentChange
@@ -20,14 +18,11 @@ from zeta_context.events.disk import DiskFollower
 from zeta_context.events.document import OpenDocument
 from zeta_context.events.event import Cause, Event
 from zeta_context.events.projects import Projects
-from zeta_context.events.tracker import Tracker
+from zeta_context.predict.composition import compose
 from zeta_context.predict.explanation import Explanation
-from zeta_context.predict.offers import Offers
-from zeta_context.predict.prediction import Discarded, Outcome, Prediction, RejectReason
-from zeta_context.predict.predictor import Predictor
-from zeta_context.predict.proposers.repeat import RepeatProposer
+from zeta_context.predict.prediction import Discarded, Outcome, Part, Prediction, RejectReason
 from zeta_context.predict.report import report_session
-from zeta_context.predict.view import Proposer, look
+from zeta_context.predict.view import Proposer
 from zeta_context.prompt.input import Trigger
 from zeta_context.settings import Settings
 from zeta_context.status import StatusOffer
@@ -59,12 +54,14 @@ class Session:
         self.counts = counts if counts is not None else Counts()
         self.projects = Projects((root, *more_roots))
         self._addresses = Addresses(self.projects)
-        self._tracker = Tracker(counts=self.counts, clock=clock)
-        self._gatherer = ContextGatherer(self.projects, self.settings.context, self.counts)
-        self._predictor = Predictor(
-            proposers if proposers is not None else (RepeatProposer(),), self.counts
+        self._tracker, self._gatherer, self._offers, self._follower, self._predictor = compose(
+            self.projects,
+            self.settings.context,
+            self.settings.predict,
+            proposers,
+            counts=self.counts,
+            clock=clock,
         )
-        self._offers = Offers(self.counts)
         self._disk = DiskFollower(self.projects, self._tracker, self.counts)
         self._status = StatusOffer(self.status, counts=self.counts)
 
@@ -82,6 +79,7 @@ class Session:
         """Stop what was started: language servers, the watcher, the status socket."""
         self._status.stop()
         self._disk.stop()
+        await self._predictor.aclose()
         await self._gatherer.aclose()
 
     def lend_server(self, server: Server) -> None:
@@ -93,7 +91,7 @@ class Session:
     ) -> OpenDocument:
         """Take in an opened document; the language is told from the path where none is given."""
         key = self._addresses.keep(path)
-        self._offers.drop(key)
+        self._follower.drop(key)
         document = self._tracker.open(*key, text, language, version)
         self._gatherer.warm_up(document)
         self._disk.follow(key.project)
@@ -139,7 +137,7 @@ class Session:
     def reload(self, path: str, text: str) -> OpenDocument:
         """Take in that the editor read the file again: nobody typed what differs."""
         key = self._addresses.find(path)
-        self._offers.drop(key)
+        self._follower.drop(key)
         return self._tracker.replace(*key, text, is_reload=True)
 
     def save(self, path: str) -> OpenDocument:
@@ -154,7 +152,7 @@ class Session:
     def close(self, path: str) -> None:
         """Take in that a document was closed."""
         key = self._addresses.drop(path)
-        self._offers.drop(key)
+        self._follower.drop(key)
         self._gatherer.forget(self._tracker.document(*key))
         self._tracker.close(*key)
         self._disk.follow(key.project)
@@ -170,33 +168,36 @@ class Session:
     async def predict(
         self, path: str, cursor: Point | int, *, trigger: Trigger = "other"
     ) -> Prediction | Discarded:
-        """Predict the next edit from a cursor, or say why there is none."""
-        return (await self.explain(path, cursor, trigger=trigger))[0]
+        """Predict the next edit from a cursor, or say why there is none.
+
+        A prediction that the text still leads to is given again at no cost. Requests triggered by
+        typing are throttled and may be given up for newer ones (`canceled`); those with one of the
+        triggers `explicit`, `cli`, `testing` and `other` never are.
+        """
+        return await self._predictor.predict(self._addresses.find(path), cursor, trigger)
 
     async def explain(
         self, path: str, cursor: Point | int, *, trigger: Trigger = "other"
     ) -> tuple[Prediction | Discarded, Explanation]:
-        """Predict, and tell what was looked at and how long each stage took."""
-        document = self.document(path)
-        offset = cursor if isinstance(cursor, int) else document.snapshot.offset(cursor)
-        events = self._tracker.history(document.project).events()
-        gathered = await self._gatherer.gather(document, offset, events, trigger=trigger)
-        view = look(self._tracker, document, offset, gathered.prompt_input)
-        answer, stage = await asyncio.to_thread(self._predictor.predict_timed, view)
-        explanation = Explanation(view=view, gathered=gathered, stages=(*gathered.stages, stage))
-        return self._offers.make(answer, view, self._tracker.documents), explanation
+        """Predict anew, and tell what was looked at and how long each stage took."""
+        return await self._predictor.explain(self._addresses.find(path), cursor, trigger)
 
-    def accept(self, prediction: Prediction) -> Outcome:
-        """Take in that a prediction was accepted, its edits reported by `edit` before or never.
+    def accept(
+        self, prediction: Prediction, *, part: Part | None = None, is_reported: bool = False
+    ) -> Outcome:
+        """Take in that a prediction, or its next word or line, was accepted.
+
+        The edits that the editor has not reported by `edit` are made in the document, and told in
+        the outcome; none with `is_reported`. What is left of the prediction stands.
 
         Raises StaleSnapshot when the document was changed otherwise since the prediction.
         """
-        return self._offers.accept(prediction, self._tracker)
+        return self._offers.accept(prediction, self._tracker, part=part, is_reported=is_reported)
 
     def reject(
         self, prediction: Prediction, *, reason: RejectReason = "rejected", was_shown: bool = True
     ) -> Outcome:
-        """Take in that a prediction was not accepted, and why."""
+        """Take in that a prediction was not accepted, and why; `rejected` ones do not come back."""
         return self._offers.reject(prediction, reason, was_shown=was_shown)
 
     def status(self) -> dict[str, object]:

@@ -16,6 +16,7 @@ from typing import Any, get_args
 
 from zeta_context.context.gather import ContextSettings
 from zeta_context.errors import SettingsError
+from zeta_context.predict.settings import PredictSettings
 from zeta_context.runners.endpoint import RemotePermission
 from zeta_context.runners.settings import ModelSettings, RunnerKind
 
@@ -35,6 +36,7 @@ class Settings:
     """
 
     context: ContextSettings = field(default_factory=ContextSettings)
+    predict: PredictSettings = field(default_factory=PredictSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     remote: RemotePermission = field(default_factory=RemotePermission)
     offer_status: bool = True

@@ -253,19 +253,33 @@ async def test_the_same_suggestion_keeps_its_id_until_the_text_changes() -> None
     assert await predicted(editor) == first
     assert editor.total("replaced") == 0
     editor.proposer.edits = (TextEdit(Span(0, 4), "other"),)
+    assert await predicted(editor) == first
+    editor.change((0, 0, "z"))
     assert await predicted(editor) != first
-    assert editor.total("replaced") == 1
+    assert editor.total("replaced") == 0
+
+
+async def test_typing_what_a_suggestion_says_keeps_its_id_and_the_rest_of_it() -> None:
+    editor = Editor()
+    editor.open("x = \n")
+    editor.proposer.edits = (TextEdit(Span(4, 4), "total()"),)
+    first = await predicted(editor)
+    editor.change((4, 4, "to"))
+    answer = await editor.features.zeta_predict(editor.ask())
+    assert answer["prediction"]["id"] == first
+    assert editor.apply(answer["prediction"]["edits"]) == "x = total()\n"
+    assert editor.proposer.made == 1
 
 
 async def test_what_was_rejected_is_not_suggested_again_there() -> None:
     editor = Editor()
-    editor.open("user = 1\nuser = 2\n")
+    editor.open("user = 1\n" + "\n" * 12 + "user = 2\n")
     editor.proposer.edits = (TextEdit(Span(0, 4), "account"),)
     prediction_id = await predicted(editor)
     editor.features.take_notification("zeta/didReject", {"id": prediction_id, "reason": "rejected"})
     answer = await editor.features.zeta_predict(editor.ask())
     assert answer["reason"] == "rejected_before"
-    editor.proposer.edits = (TextEdit(Span(9, 13), "account"),)
+    editor.proposer.edits = (TextEdit(Span(21, 25), "account"),)
     assert (await editor.features.zeta_predict(editor.ask()))["prediction"] is not None
 
 

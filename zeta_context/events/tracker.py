@@ -21,6 +21,7 @@ from zeta_context.events.document import DocumentState, OpenDocument
 from zeta_context.events.event import Cause
 from zeta_context.events.history import GROUPING_ROWS, EditHistory, HistoryMark, LastEdit
 from zeta_context.events.language import language_of
+from zeta_context.events.observer import Author, ChangeObserver
 from zeta_context.events.reduce import (
     enclose_in_order,
     is_spacing_only,
@@ -54,6 +55,14 @@ class _Origin:
     is_local: bool = True
     cursor: int | None = None
 
+    @property
+    def author(self) -> Author:
+        if not self.is_local:
+            return "other"
+        if self.predicted:
+            return "prediction"
+        return "user" if self.cause in (None, "edit") else "undo"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Latest:
@@ -69,10 +78,15 @@ class Tracker:
     """Open documents over one or more projects, with one edit history a project."""
 
     def __init__(
-        self, *, counts: Counts | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        counts: Counts | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        observer: ChangeObserver | None = None,
     ) -> None:
         self._counts = counts if counts is not None else Counts()
         self._clock = clock
+        self._observer = observer
         self._documents: dict[tuple[str, str], DocumentState] = {}
         self._histories: dict[str, EditHistory] = {}
         self._latest: dict[str, _Latest] = {}
@@ -277,7 +291,7 @@ class Tracker:
             snapshot = steps[-1].new if steps else snapshot
         if is_resync or is_reload:
             self._pass_over(state, steps)
-            self._advance(state, steps, version)
+            self._advance(state, steps, version, "other")
         else:
             at = self._clock() if at is None else at
             self._take(state, steps, version, _Origin(at=at, predicted=predicted, cause=cause))
@@ -322,7 +336,9 @@ class Tracker:
     ) -> None:
         """Enter changes that follow one another into the history and into the document."""
         made = [step for step in steps if not step.new.is_same(step.old)]
+        author = origin.author
         if made and _holds(made[-1].new, state.expected):
+            author = "other"
             self._pass_over(state, made)
             state.saved = made[-1].new
             state.expected = None
@@ -337,7 +353,7 @@ class Tracker:
             history = self.history(state.project)
             for change in join_near(made, GROUPING_ROWS):
                 history.record_remote(state.path, change, at=origin.at, cursor=origin.cursor)
-        self._advance(state, made, version)
+        self._advance(state, made, version, author, origin.at)
 
     def _record(self, state: DocumentState, made: Sequence[Change], origin: _Origin) -> None:
         """Enter the user's changes into the history, less what a formatter or bulk change did."""
@@ -365,13 +381,23 @@ class Tracker:
         if steps:
             self.history(state.project).pass_over(state.path, _join(steps))
 
-    def _advance(self, state: DocumentState, steps: Sequence[Change], version: int) -> None:
+    def _advance(
+        self,
+        state: DocumentState,
+        steps: Sequence[Change],
+        version: int,
+        author: Author,
+        at: float | None = None,
+    ) -> None:
         state.version = version
         if steps:
             state.snapshot = steps[-1].new
             key = (state.project, state.path)
             self._documents[key] = self._documents.pop(key)
         state.touch()
+        if steps and self._observer is not None:
+            at = self._clock() if at is None else at
+            self._observer.follow(state.project, state.path, steps, author=author, at=at)
 
 
 def _holds(snapshot: TextSnapshot, text: str | None) -> bool:

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zeta_context.text.edit import TextEdit
+from zeta_context.text.point import Span
+
+Part = Literal["word", "line"]
+"""How much of a prediction is accepted at once."""
 
 RejectReason = Literal[
     "canceled",
@@ -30,7 +34,9 @@ class Prediction:
 
     `edits` replace spans of the text that document had at `version`: sorted, disjoint, all
     against that one text. `cursor` is where the cursor would go, an offset in the resulting text.
-    `why` is one sentence for people; `confidence` is in 0..1 where the proposer has one.
+    `why` is one sentence for people; `confidence` is in 0..1 where the proposer has one. A model's
+    prediction may tell the `region` of that text that it was to rewrite, and that its output was
+    cut off (`is_truncated`).
     """
 
     id: str
@@ -42,6 +48,8 @@ class Prediction:
     why: str
     cursor: int | None = None
     confidence: float | None = None
+    region: Span | None = None
+    is_truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +68,15 @@ class Discarded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a prediction: accepted, or rejected with a reason."""
+    """What became of a prediction: accepted, or rejected with a reason.
+
+    `edits` were made in the document by the acceptance, against the text it had: none where the
+    editor had made them. After the acceptance of a `part` the rest of the prediction stands.
+    """
 
     prediction_id: str
     accepted: bool
     was_shown: bool
     reason: RejectReason | None = None
+    part: Part | None = None
+    edits: tuple[TextEdit, ...] = ()

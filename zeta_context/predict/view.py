@@ -5,14 +5,17 @@ Immutable, so that a proposer can run in another thread while the user types on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from zeta_context.events.document import OpenDocument
 from zeta_context.events.event import Event
 from zeta_context.events.tracker import Tracker
 from zeta_context.predict.prediction import Discarded, Prediction
+from zeta_context.predict.provenance import Provenance
 from zeta_context.prompt.input import PromptInput
+from zeta_context.runners.base import CancelToken
 
 Document = OpenDocument
 """What a proposer calls a document is the tracker's own record of it."""
@@ -24,6 +27,8 @@ class View:
 
     `document` holds the cursor, at offset `cursor` (code points). `others` are the other open
     documents, the most recently edited first. `events` is the edit history, oldest first.
+    `provenance` tells, by path, what of the documents' text was just typed and what deleted;
+    `cancel` whether anybody still waits for an answer, which a proposer that takes long looks at.
     """
 
     document: Document
@@ -31,10 +36,23 @@ class View:
     events: tuple[Event, ...] = ()
     others: tuple[Document, ...] = ()
     prompt_input: PromptInput | None = None
+    provenance: Mapping[str, Provenance] = field(default_factory=dict)
+    cancel: CancelToken = field(default_factory=CancelToken)
+
+    def find(self, project: str, path: str) -> Document | None:
+        """One of the open documents."""
+        documents = (self.document, *self.others)
+        return next((one for one in documents if (one.project, one.path) == (project, path)), None)
 
 
 def look(
-    tracker: Tracker, document: Document, cursor: int, prompt_input: PromptInput | None
+    tracker: Tracker,
+    document: Document,
+    cursor: int,
+    prompt_input: PromptInput | None,
+    *,
+    provenance: Mapping[str, Provenance] | None = None,
+    cancel: CancelToken | None = None,
 ) -> View:
     """The view of what a tracker holds, with the cursor in `document`."""
     return View(
@@ -45,6 +63,8 @@ def look(
             other for other in tracker.documents(document.project) if other.path != document.path
         ),
         prompt_input=prompt_input,
+        provenance=provenance or {},
+        cancel=cancel or CancelToken(),
     )
 
 

@@ -147,6 +147,9 @@ class Features:
         state = self.documents.state(document) if document is not None else None
         if document is None or state is None:
             return Discarded(reason="document_not_open")
+        known = self.made.carry(prediction, document, state.snapshot)
+        if known is not None:
+            return known
         standing = self.made.standing(document)
         if standing is not None and standing.prediction.edits == prediction.edits:
             # The same suggestion keeps its id, so that what is on the screen stays.

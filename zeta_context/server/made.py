@@ -93,6 +93,17 @@ class MadePredictions:
         while len(self._by_id) > MAX_KEPT:
             self._by_id.popitem(last=False)
 
+    def carry(
+        self, prediction: Prediction, document: EditorDocument, now: TextSnapshot
+    ) -> Made | None:
+        """The same prediction again, as far as the user has not typed it yet; None if it is new."""
+        made = self._by_id.get(prediction.id)
+        if made is None or made.is_settled or made.is_accepted or made.document is not document:
+            return None
+        made.prediction, made.before = prediction, now
+        self._standing[document.uri] = made
+        return made
+
     def show(self, made: Made) -> None:
         """The editor has shown it."""
         if not made.was_shown:
@@ -121,7 +132,7 @@ class MadePredictions:
             return
         made.is_settled = True
         try:
-            self._session.accept(made.prediction)
+            self._session.accept(made.prediction, is_reported=True)
         except DocumentError:
             # It was changed further at once, as a formatter does.
             self._session.counts.add("accepted")

@@ -45,7 +45,7 @@ def diff_text(old: str, new: str) -> tuple[TextEdit, ...]:
     Sorted, disjoint, never with an end inside a CRLF (no protocol could say it). Time is bounded
     as in `sequence`.
     """
-    prefix = _common_prefix(old, new)
+    prefix = count_common_prefix(old, new)
     if prefix == len(old) == len(new):
         return ()
     start = old.rfind("\n", 0, prefix) + 1
@@ -107,7 +107,7 @@ def _trim(old: str, new: str, hunk: Hunk) -> Hunk:
     """A hunk of offsets without what both sides share at its ends; never cut inside a CRLF."""
     a0, a1, b0, b1 = hunk
     a, b = old[a0:a1], new[b0:b1]
-    prefix = _common_prefix(a, b)
+    prefix = count_common_prefix(a, b)
     a0, b0 = a0 + prefix, b0 + prefix
     if prefix and old[a0 - 1] == "\r" and "\n" in (old[a0 : a0 + 1], new[b0 : b0 + 1]):
         a0, b0, prefix = a0 - 1, b0 - 1, prefix - 1
@@ -126,11 +126,11 @@ def _with_whole_words(old: str, new: str, hunk: Hunk) -> Hunk:
     before = _common_suffix(old[a0 - before : a0], new[max(b0 - before, 0) : b0], before)
     word = _FIRST_WORD.match(old, a1, a1 + _LONGEST_WORD)
     after = len(word.group()) if word else 0
-    after = _common_prefix(old[a1 : a1 + after], new[b1 : b1 + after])
+    after = count_common_prefix(old[a1 : a1 + after], new[b1 : b1 + after])
     return Hunk(a0 - before, a1 + after, b0 - before, b1 + after)
 
 
-def _common_prefix(a: str, b: str) -> int:
+def count_common_prefix(a: str, b: str) -> int:
     """How many code points both start with; compares ever larger pieces, not one by one."""
     limit = min(len(a), len(b))
     done, size = 0, _PROBE

@@ -24,6 +24,7 @@ from zeta_context.lsp import uri as uris
 from zeta_context.lsp.answers import negotiated_encoding
 from zeta_context.lsp.rpc import Connection, decode_body, encode_body
 from zeta_context.lsp.wire import encode_frame
+from zeta_context.predict.settings import PredictSettings
 from zeta_context.server.dispatch import Dispatcher
 from zeta_context.server.documents import EditorDocuments
 from zeta_context.server.features import Commands, Features
@@ -192,7 +193,7 @@ class Worker:
 
     def _begin(self, result: dict[str, Any]) -> None:
         """The handshake is through: now there is an encoding, and a project."""
-        settings = Settings(offer_status=False)
+        settings = Settings(offer_status=False, predict=PredictSettings(keep_rejections=True))
         roots = find_roots(self._initialize)
         session = Session(roots[0], more_roots=roots[1:], settings=settings, counts=self._counts)
         encoding = negotiated_encoding(result, ENCODINGS)

@@ -1,0 +1,66 @@
+"""Puts the parts of predicting together for a session; wiring only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from zeta_context.context.gather import ContextGatherer, ContextSettings
+from zeta_context.counts import Counts
+from zeta_context.events.projects import Projects
+from zeta_context.events.tracker import Tracker
+from zeta_context.predict.arbiter import Arbiter
+from zeta_context.predict.checks import Checks
+from zeta_context.predict.following import Follower
+from zeta_context.predict.offers import Offers
+from zeta_context.predict.predictor import Predictor
+from zeta_context.predict.proposers.repeat import RepeatProposer
+from zeta_context.predict.rejections import Rejections, rejections_folder
+from zeta_context.predict.settings import PredictSettings
+from zeta_context.predict.view import Proposer
+
+
+class Parts(NamedTuple):
+    """What a session talks to."""
+
+    tracker: Tracker
+    gatherer: ContextGatherer
+    offers: Offers
+    follower: Follower
+    predictor: Predictor
+
+
+def compose(
+    projects: Projects,
+    context: ContextSettings,
+    settings: PredictSettings,
+    proposers: Sequence[Proposer] | None,
+    *,
+    counts: Counts,
+    clock: Callable[[], float],
+) -> Parts:
+    """The parts for some projects; without proposers, the one that needs no model."""
+    folder = None
+    if settings.keep_rejections:
+        folder = settings.rejections_folder or rejections_folder()
+    rejections = Rejections(projects.root, folder=folder, counts=counts)
+    offers = Offers(counts, rejections)
+    follower = Follower(offers)
+    tracker = Tracker(counts=counts, clock=clock, observer=follower)
+    gatherer = ContextGatherer(projects, context, counts)
+    predictor = Predictor(
+        tracker,
+        gatherer,
+        Arbiter(
+            (RepeatProposer(),) if proposers is None else proposers,
+            counts,
+            checks=Checks(settings.checks),
+            rejections=rejections,
+        ),
+        offers,
+        follower,
+        settings=settings,
+        counts=counts,
+        clock=clock,
+    )
+    return Parts(tracker, gatherer, offers, follower, predictor)

@@ -1,0 +1,58 @@
+"""Carries what is known of each open document along with its changes.
+
+The tracker's observer: hands every change on to the open predictions and to the provenance. Knows
+nothing of requests.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from zeta_context.events.change import Change
+from zeta_context.events.observer import Author
+from zeta_context.predict.cache import DocumentKey
+from zeta_context.predict.offers import Offers
+from zeta_context.predict.provenance import Provenance, ProvenanceRecorder
+
+MAX_DOCUMENTS = 64
+_NOTHING = Provenance()
+
+
+class Follower:
+    """What was done to each document, in bounded memory."""
+
+    def __init__(self, offers: Offers) -> None:
+        self._offers = offers
+        self._recorders: OrderedDict[DocumentKey, ProvenanceRecorder] = OrderedDict()
+
+    def follow(
+        self, project: str, path: str, changes: Sequence[Change], *, author: Author, at: float
+    ) -> None:
+        """Take in changes of a document that was just changed."""
+        key = (project, path)
+        recorder = self._recorders.pop(key, None) or ProvenanceRecorder()
+        self._recorders[key] = recorder
+        for change in changes:
+            recorder.follow(change, author=author, at=at)
+        if len(self._recorders) > MAX_DOCUMENTS:
+            self._recorders.popitem(last=False)
+        self._offers.follow(key, changes)
+
+    def provenance(self, key: DocumentKey) -> Provenance:
+        """The provenance of a document's text as it stands."""
+        recorder = self._recorders.get(key)
+        return _NOTHING if recorder is None else recorder.provenance()
+
+    def provenances(self, project: str) -> dict[str, Provenance]:
+        """The same for all changed documents of a project, by path."""
+        return {
+            path: recorder.provenance()
+            for (name, path), recorder in self._recorders.items()
+            if name == project
+        }
+
+    def drop(self, key: DocumentKey) -> None:
+        """Forget a document: it was closed, or read anew."""
+        self._recorders.pop(key, None)
+        self._offers.drop(key)
