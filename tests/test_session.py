@@ -24,6 +24,19 @@ def total(user, prices):
         return 0
     return min(sum(prices), limit)
 """
+PRINTS = """\
+def total(basket):
+    print("total", basket.user)
+    return sum(basket.prices)
+
+def save(basket):
+    print("save", basket.user)
+    write(basket)
+
+def drop(basket):
+    print("drop", basket.user)
+    delete(basket)
+"""
 QUIET = Settings(offer_status=False, watch_files=False)
 
 
@@ -79,15 +92,16 @@ def rename_at(session: Session, path: str, nth: int) -> None:
     session.edit(path, Span(at, at + 4), "account")
 
 
-async def test_the_embedded_default_carries_a_rename_on(tmp_path: Path) -> None:
+async def test_the_embedded_default_carries_on_what_was_done_twice(tmp_path: Path) -> None:
     async with session_of(tmp_path) as session:
-        session.open("shop.py", TEXT)
-        rename_at(session, "shop.py", 1)
-        rename_at(session, "shop.py", 1)
-        prediction = await session.predict("shop.py", Point(1, 12))
+        session.open("shop.py", PRINTS)
+        for _ in range(2):
+            at = session.document("shop.py").snapshot.text.index("print")
+            session.edit("shop.py", Span(at, at + 5), "log.info")
+        prediction = await session.predict("shop.py", cursor=at + 8)
         assert isinstance(prediction, Prediction), prediction
         session.accept(prediction)
-        assert "if account.blocked:" in session.document("shop.py").snapshot.text
+        assert session.document("shop.py").snapshot.text == PRINTS.replace("print", "log.info")
         assert [event.predicted for event in session.events()] == [False, True]
 
 

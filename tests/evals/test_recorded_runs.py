@@ -10,6 +10,7 @@ import pytest
 from zeta_context.errors import SettingsError, TraceError
 from zeta_context.evals.felt import score_groups, score_runs, sign
 from zeta_context.evals.predictors import PredictorSetting, read_setting
+from zeta_context.evals.rejected_edits import RejectedEdits
 from zeta_context.evals.sessions import (
     RecordedSession,
     SessionRun,
@@ -17,7 +18,7 @@ from zeta_context.evals.sessions import (
     run_session,
     run_sessions,
 )
-from zeta_context.events.trace import CursorMoved, Edited, Opened, TraceEntry, TraceHeader
+from zeta_context.events.trace import CursorMoved, Edited, Focused, Opened, TraceEntry, TraceHeader
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.predict.view import Proposer, View
 from zeta_context.text.edit import TextEdit
@@ -77,9 +78,17 @@ class Recording:
         )
         return self
 
-    def cursor(self, offset: int) -> Recording:
+    def cursor(self, offset: int, path: str = PATH) -> Recording:
         self.at_ms += self._gap_ms
-        self.entries.append(CursorMoved(at_ms=self.at_ms, path=PATH, offset=offset))
+        self.entries.append(CursorMoved(at_ms=self.at_ms, path=path, offset=offset))
+        return self
+
+    def open(self, path: str, text: str) -> Recording:
+        self.entries.append(Opened(at_ms=self.at_ms, path=path, language="python", text=text))
+        return self
+
+    def focus(self, path: str) -> Recording:
+        self.entries.append(Focused(at_ms=self.at_ms, path=path))
         return self
 
     def pause(self, ms: int = 2000) -> Recording:
@@ -107,6 +116,12 @@ async def run(
     return await run_session(recording.session, setting)
 
 
+def proposal(*edits: TextEdit) -> Prediction:
+    return Prediction(
+        id="1", project="made", path=PATH, version=1, edits=edits, proposer="scripted", why=""
+    )
+
+
 def add(offset: int, new_text: str) -> TextEdit:
     return TextEdit(Span(offset, offset), new_text)
 
@@ -125,63 +140,83 @@ async def test_what_the_user_goes_on_to_type_is_taken_and_all_but_one_key_saved(
 
 async def test_what_is_not_typed_interrupts_once_until_the_next_edit() -> None:
     recording = Recording().type(7, "0").pause().cursor(3).pause().cursor(5).pause().type(7, "1")
-    proposer = ScriptedProposer(*[add(16, "x")] * 3)
+    proposer = ScriptedProposer(*[add(16, "4")] * 3)
     done = await run(recording, proposer)
-    assert proposer.asked == 4
+    assert proposer.asked == 2
     assert [one.is_taken for one in done.shown] == [False]
     assert score_runs([done]).interruptions == 1
 
 
-async def test_a_rejected_edit_that_comes_again_nearby_is_counted() -> None:
+async def test_a_rejected_edit_does_not_come_again_nearby() -> None:
     recording = Recording().type(7, "0").pause().type(8, "1").pause()
-    done = await run(recording, ScriptedProposer(add(16, "x"), add(17, "x")))
-    assert [one.is_reshown for one in done.shown] == [False, True]
+    done = await run(recording, ScriptedProposer(add(16, "4"), add(17, "4")))
+    assert [one.is_reshown for one in done.shown] == [False]
+    assert done.silences["rejected_before"] == 1
 
 
-async def test_another_prediction_without_an_edit_between_is_a_replacement() -> None:
+def test_a_rejected_edit_that_comes_again_nearby_is_counted() -> None:
+    rejected = RejectedEdits()
+    rejected.add(proposal(add(16, "4")), "one = 10\ntwo = 2\n")
+    rejected.follow(Edited(at_ms=1, path=PATH, span=Span(8, 8), new_text="1", version=2))
+    text = "one = 101\ntwo = 2\n" + "\n" * 20
+    assert rejected.has(proposal(add(17, "4")), text)
+    assert not rejected.has(proposal(add(17, "5")), text)
+    assert not rejected.has(proposal(add(len(text), "4")), text)
+
+
+async def test_another_prediction_does_not_replace_a_shown_one_without_an_edit_between() -> None:
     recording = Recording().type(7, "0").pause().cursor(3).pause()
-    done = await run(recording, ScriptedProposer(add(16, "x"), add(16, "y")))
+    done = await run(recording, ScriptedProposer(add(16, "4"), add(16, "5")))
+    assert [one.replaced for one in done.shown] == [False]
+    assert done.asked == 2
+
+
+async def test_a_prediction_in_another_document_is_a_replacement() -> None:
+    recording = Recording().open("b.py", "four = 4\n").focus(PATH)
+    recording.type(7, "0").pause().focus("b.py").cursor(3, "b.py").pause()
+    done = await run(recording, ScriptedProposer(add(16, "4"), add(8, "5")))
     assert [one.replaced for one in done.shown] == [False, True]
     assert [one.is_first for one in done.shown] == [True, False]
 
 
 async def test_nothing_is_asked_while_the_user_types_what_was_taken() -> None:
-    recording = Recording(gap_ms=700).type(7, "0").pause().type(16, "abc").pause()
-    proposer = ScriptedProposer(add(16, "abc"))
+    recording = Recording(gap_ms=700).type(7, "0").pause().type(16, "456").pause()
+    proposer = ScriptedProposer(add(16, "456"))
     done = await run(recording, proposer)
     assert [one.saved for one in done.shown] == [2]
     assert proposer.asked == 2
 
 
 async def test_the_same_prediction_before_it_is_made_by_hand_counts_once() -> None:
-    recording = Recording().type(7, "0").pause().cursor(3).pause().cursor(16).type(16, "abc")
-    done = await run(recording, ScriptedProposer(*[add(16, "abc")] * 2))
+    recording = Recording().type(7, "0").pause().cursor(3).pause().cursor(16).type(16, "456")
+    done = await run(recording, ScriptedProposer(add(16, "456")))
     assert [one.saved for one in done.shown] == [2]
 
 
 async def test_an_answer_that_comes_after_the_user_went_on_is_stale_and_not_shown() -> None:
     recording = Recording(gap_ms=400).type(7, "01").pause()
-    late = await run(recording, ScriptedProposer(add(16, "x")), latency_ms=150)
+    late = await run(recording, ScriptedProposer(add(16, "4")), latency_ms=150)
     assert (late.stale, late.shown) == (1, [])
-    timely = await run(recording, ScriptedProposer(add(16, "x")), latency_ms=50)
+    timely = await run(recording, ScriptedProposer(add(16, "4")), latency_ms=50)
     assert (timely.stale, len(timely.shown)) == (0, 1)
 
 
 async def test_the_time_to_the_first_shown_counts_from_the_edit() -> None:
     recording = Recording().type(7, "0").pause().cursor(3).pause()
-    done = await run(recording, ScriptedProposer(None, add(16, "x")))
+    done = await run(recording, ScriptedProposer(None, add(16, "4")))
     assert score_runs([done]).first_shown_p50_ms == 2000 + 100 + 300 + 20
 
 
-async def test_taking_back_what_was_typed_is_a_reversal() -> None:
+async def test_taking_back_what_was_typed_is_not_shown() -> None:
     recording = Recording().type(7, "0").pause()
     done = await run(recording, ScriptedProposer(TextEdit(Span(7, 8), "")))
-    assert [one.is_reversal for one in done.shown] == [True]
+    assert done.shown == []
+    assert done.silences["reversal"] == 1
 
 
 async def test_what_is_shown_in_a_quiet_session_is_told() -> None:
     recording = Recording().type(7, "0").pause()
-    done = await run(recording, ScriptedProposer(add(16, "x")))
+    done = await run(recording, ScriptedProposer(add(16, "4")))
     assert score_groups([done])["quiet"].shown_in_quiet == 1
 
 

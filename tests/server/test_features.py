@@ -254,9 +254,10 @@ async def test_the_same_suggestion_keeps_its_id_until_the_text_changes() -> None
     assert editor.total("replaced") == 0
     editor.proposer.edits = (TextEdit(Span(0, 4), "other"),)
     assert await predicted(editor) == first
-    editor.change((0, 0, "z"))
-    assert await predicted(editor) != first
     assert editor.total("replaced") == 0
+    editor.change((7, 8, "2"))
+    assert await predicted(editor) != first
+    assert editor.total("interpolate_failed") == 1
 
 
 async def test_typing_what_a_suggestion_says_keeps_its_id_and_the_rest_of_it() -> None:
