@@ -30,6 +30,7 @@
     │   ├── RunnerBusy       a server wants to be left alone for a while
     │   ├── RemoteNotAllowed a server on another machine that the user has not allowed
     │   └── BadAnswer        a server answered with something that is no completion
+    ├── ConsentError         a consent that cannot be given or written down
     └── SettingsError        a setting with a value that cannot be used
 
 What is expected to happen (no prediction, a late answer, a missing consent) is a value, never one
@@ -164,6 +165,10 @@ class RemoteNotAllowed(RunnerError):
 
 class BadAnswer(RunnerError):
     """A server answered with something that is no completion."""
+
+
+class ConsentError(ZetaError):
+    """A consent that cannot be given, or written down."""
 
 
 class SettingsError(ZetaError):

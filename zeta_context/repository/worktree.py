@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -136,6 +136,18 @@ class Worktree:
         """A file's content in HEAD, as stored; None when HEAD has no such regular file."""
         content = self._ask(lambda: self._head_content(path))
         return None if isinstance(content, Skipped) else content
+
+    def head_names(self, folder: str = "") -> tuple[str, ...]:
+        """The names in a folder of HEAD, by git's order; none where HEAD has no such folder."""
+        return self._ask(lambda: self._head_names(folder))
+
+    def has_commit(self, sha: str) -> bool:
+        """Whether the repository holds a commit; it need not be reachable."""
+        return self._ask(lambda: self._has_commit(sha))
+
+    def are_tracked(self, paths: Iterable[str]) -> bool:
+        """Whether all these files are in the index, as regular files."""
+        return self._ask(lambda: self._are_tracked(tuple(paths)))
 
     def is_ignored(self, path: str) -> bool:
         """Whether git's ignore rules cover a path relative to the root; tracked files too."""
@@ -293,6 +305,24 @@ class Worktree:
             return Skipped(reason="symlink")
         _, size = self._repository.odb.read_header(entry.id)
         return entry.data if size <= self._limits.max_file_bytes else Skipped(reason="too_large")
+
+    def _head_names(self, folder: str) -> tuple[str, ...]:
+        tree = self._head_tree()
+        if tree is None or (folder and folder not in tree):
+            return ()
+        found = tree[folder] if folder else tree
+        return tuple(str(entry.name) for entry in found) if isinstance(found, pygit2.Tree) else ()
+
+    def _has_commit(self, sha: str) -> bool:
+        try:
+            return isinstance(self._repository.get(sha), pygit2.Commit)
+        except ValueError:
+            return False
+
+    def _are_tracked(self, paths: tuple[str, ...]) -> bool:
+        index = self._repository.index
+        index.read(False)
+        return all(path in index and index[path].mode in _REGULAR_MODES for path in paths)
 
     def _head_tree(self) -> pygit2.Tree | None:
         if self._repository.head_is_unborn:
