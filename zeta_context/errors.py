@@ -31,6 +31,9 @@
     │   ├── RemoteNotAllowed a server on another machine that the user has not allowed
     │   └── BadAnswer        a server answered with something that is no completion
     ├── ConsentError         a consent that cannot be given or written down
+    ├── CaptureError         a collected record that cannot be kept, read or sent
+    │   └── SpoolUnusable    the spool's file is damaged, foreign, or of a newer version
+    ├── IngestError          the collection server's settings or stores cannot be used
     └── SettingsError        a setting with a value that cannot be used
 
 What is expected to happen (no prediction, a late answer, a missing consent) is a value, never one
@@ -169,6 +172,18 @@ class BadAnswer(RunnerError):
 
 class ConsentError(ZetaError):
     """A consent that cannot be given, or written down."""
+
+
+class CaptureError(ZetaError):
+    """A collected record that cannot be kept, read or sent."""
+
+
+class SpoolUnusable(CaptureError):
+    """The spool's file is damaged, not ours, or written by a newer version."""
+
+
+class IngestError(ZetaError):
+    """The collection server's settings or stores cannot be used."""
 
 
 class SettingsError(ZetaError):

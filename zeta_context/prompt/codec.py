@@ -72,6 +72,11 @@ def decode_msgpack(data: bytes) -> PromptInput:
 
 @cache
 def _converter() -> Converter:
+    return make_converter()
+
+
+def make_converter() -> Converter:
+    """A new converter that knows spans and takes no other value for a string."""
     from cattrs import Converter
 
     def structure_span(value: Any, _: type) -> Span:
