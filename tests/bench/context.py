@@ -23,6 +23,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich.console import Console
+from rich.table import Table
+
 from tests.bench.cases import Case, find_git_dir, read_cases
 from tests.bench.context_baselines import Repository
 from tests.bench.context_steps import Definition, Step, extract_tree, find_definitions, read_steps
@@ -208,29 +211,56 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else 0.0
 
 
-def report(tally: Tally) -> dict[str, float]:
-    """The figures, the recalls at the largest budget."""
-    figures: dict[str, float] = {"steps": tally.steps, "names": tally.names}
-    budget = BUDGETS[-1]
-    for arm in ARMS:
-        figures[f"recall_{arm}"] = round(tally.found[arm, budget] / max(1, tally.names), 4)
-    best = max(figures[f"recall_{arm}"] for arm in ARMS if arm != "ours")
-    figures["ratio_vs_best_baseline"] = round(figures["recall_ours"] / best, 3) if best else 0.0
+def measured(tally: Tally) -> dict[str, float]:
+    """The figures that are compared between versions, the recalls at the largest budget."""
+    budget, names = BUDGETS[-1], max(1, tally.names)
+    recalls = {arm: tally.found[arm, budget] / names for arm in ARMS}
+    best = max(recalls[arm] for arm in ARMS if arm != "ours")
     both = tally.first_ms + tally.warm_ms
-    figures["gather_p50_ms"] = round(percentile(tally.warm_ms, 0.5), 2)
-    figures["gather_p99_ms"] = round(percentile(both, 0.99), 2)
-    figures["gather_first_p50_ms"] = round(percentile(tally.first_ms, 0.5), 2)
-    figures["gather_max_ms"] = round(max(both, default=0.0), 2)
-    figures["deadline_missed"] = sum(ms > DEADLINE_MS for ms in both)
-    figures["late_share"] = round(tally.late / max(1, len(tally.first_ms)), 3)
-    for smaller in BUDGETS[:-1]:
-        for arm in ARMS:
-            share = tally.found[arm, smaller] / max(1, tally.names)
-            figures[f"recall_{arm}_{smaller}"] = round(share, 4)
+    return {
+        **{f"recall_{arm}": round(share, 4) for arm, share in recalls.items()},
+        "ratio_vs_best_baseline": round(recalls["ours"] / best, 3) if best else 0.0,
+        "gather_p50_ms": round(percentile(tally.warm_ms, 0.5), 2),
+        "gather_p99_ms": round(percentile(both, 0.99), 2),
+        "deadline_missed": sum(ms > DEADLINE_MS for ms in both),
+    }
+
+
+def recall_table(tally: Tally) -> Table:
+    """Recall by budget, and of what does not stand around the cursor anyway."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("context")
+    for budget in BUDGETS:
+        table.add_column(f"recall at {budget:,}", justify="right")
+    table.add_column(f"beyond the excerpt at {BUDGETS[-1]:,}", justify="right")
     for arm in ARMS:
-        share = tally.found_outside[arm, budget] / max(1, tally.outside_excerpt)
-        figures[f"beyond_excerpt_{arm}"] = round(share, 4)
-    return figures
+        shares = [tally.found[arm, budget] / max(1, tally.names) for budget in BUDGETS]
+        beyond = tally.found_outside[arm, BUDGETS[-1]] / max(1, tally.outside_excerpt)
+        table.add_row(arm, *(f"{share:.3f}" for share in (*shares, beyond)))
+    return table
+
+
+def timing_table(tally: Tally) -> Table:
+    """What gathering took, at a new place and after a keystroke there."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("gathering", "times", "p50 ms", "p99 ms", "max ms"):
+        table.add_column(name, justify="left" if name == "gathering" else "right")
+    for name, values in (("at a new place", tally.first_ms), ("warm", tally.warm_ms)):
+        spread = (percentile(values, 0.5), percentile(values, 0.99), max(values, default=0.0))
+        table.add_row(name, str(len(values)), *(f"{ms:.2f}" for ms in spread))
+    return table
+
+
+def print_report(console: Console, tally: Tally) -> None:
+    """For people; the JSON comes after it."""
+    console.print(
+        f"{tally.steps} steps, {tally.names} names that the next hunk introduces,"
+        f" {tally.outside_excerpt} of them defined beyond the excerpt"
+    )
+    console.print(recall_table(tally))
+    console.print(timing_table(tally))
+    late = tally.late / max(1, len(tally.first_ms))
+    console.print(f"names left out at a new place because the server was late: {late:.2f} a step")
 
 
 async def measure(repo: Path, extension: str, limit: int, skip: int, minutes: float) -> Tally:
@@ -251,8 +281,8 @@ async def measure(repo: Path, extension: str, limit: int, skip: int, minutes: fl
             extract_tree(find_git_dir(repo), commit, root)
             run = Run(root, listed[0].language, f".{extension}", tally)
             await run.run(listed, limit)
-        print(f"\r{tally.steps} steps, {tally.names} names", end="", file=sys.stderr)
-    print(file=sys.stderr)
+        if sys.stderr.isatty():
+            print(f"\r{tally.steps} steps, {tally.names} names", end="", file=sys.stderr)
     return tally
 
 
@@ -274,7 +304,8 @@ def main() -> None:
         for step, one in tally.missed:
             where = f"{step.case.commit[:8]} {step.case.path}:{step.row + 1}"
             print(f"{where}  {one.name}  {one.path}:{one.row + 1}", file=sys.stderr)
-    print(json.dumps(report(tally)))
+    print_report(Console(width=100), tally)
+    print(json.dumps(measured(tally)))
 
 
 if __name__ == "__main__":

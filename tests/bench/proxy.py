@@ -11,13 +11,16 @@ import os
 import re
 import select
 import shutil
-import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from tests.bench.proxy_report import Measured, print_report
 from zeta_context.lsp.wire import FrameReader, encode_frame
 
 _STAMP = re.compile(rb'"zt":(\d+)')
@@ -164,11 +167,6 @@ class Editor:
         self.process.wait(10)
 
 
-def percentile(values: list[int], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] / 1e6
-
-
 def resident_mb(pid: int) -> float:
     """Of a process and of its descendants that are Python workers of ours."""
     text = Path(f"/proc/{pid}/status").read_text()
@@ -202,7 +200,8 @@ def start_ms(argv: list[str], root: Path) -> float:
     return took
 
 
-def measure(seconds: float, block_s: float, root: Path) -> dict[str, float]:
+def measure(seconds: float, block_s: float, root: Path) -> Measured:
+    """Type for `seconds` in either way, in turns; then the stalls, the memory, the starts."""
     direct = Editor(SERVER, asks=False, root=root)
     proxied = Editor(own_command(SERVER), asks=True, root=root)
     both = {"direct": direct, "proxied": proxied}
@@ -226,37 +225,12 @@ def measure(seconds: float, block_s: float, root: Path) -> dict[str, float]:
     finally:
         direct.stop()
         proxied.stop()
-    added = {
-        share: max(
-            percentile(to_server["proxied"], share) - percentile(to_server["direct"], share),
-            percentile(proxied.received_ns, share) - percentile(direct.received_ns, share),
-        )
-        for share in (0.5, 0.99)
-    }
     starts = {"direct": list[float](), "proxied": list[float]()}
     for _ in range(7):
         starts["direct"].append(start_ms(SERVER, root))
         starts["proxied"].append(start_ms(own_command(SERVER), root))
-    return {
-        "added_p50_ms": round(added[0.5], 3),
-        "added_p99_ms": round(added[0.99], 3),
-        "stall_behind_5mb_ms": round(max(stalls["proxied"]) / 1e6, 2),
-        "rss_mb": round(memory, 1),
-        "added_start_ms": round(
-            statistics.median(starts["proxied"]) - statistics.median(starts["direct"]), 1
-        ),
-        "direct_p99_ms": round(
-            max(percentile(to_server["direct"], 0.99), percentile(direct.received_ns, 0.99)), 3
-        ),
-        "stall_direct_ms": round(max(stalls["direct"]) / 1e6, 2),
-        "to_server_p99_ms": round(percentile(to_server["proxied"], 0.99), 3),
-        "to_editor_p99_ms": round(percentile(proxied.received_ns, 0.99), 3),
-        "messages": len(proxied.received_ns),
-        "keystrokes": len(to_server["proxied"]),
-        "predictions": counts.get("predicted", 0),
-        "cancelled": counts.get("canceled", 0),
-        "load_average": os.getloadavg()[0],
-    }
+    to_editor = {name: editor.received_ns for name, editor in both.items()}
+    return Measured(to_server, to_editor, stalls, starts, memory, counts)
 
 
 def main() -> None:
@@ -264,10 +238,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="of typing, each of the two ways")
     parser.add_argument("--block", type=float, default=5, help="seconds before taking turns")
     given = parser.parse_args()
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(given.seconds, given.block, Path(folder).resolve())))
+        measured = measure(given.seconds, given.block, Path(folder).resolve())
+    print_report(Console(width=100), measured)
+    print(json.dumps(measured.figures()))
 
 
 if __name__ == "__main__":
