@@ -33,7 +33,7 @@ NPM = {
     "bash-language-server": ("bash-language-server@5.8.1",),
     "yaml-language-server": ("yaml-language-server@1.25.0",),
 }
-SID = ("rust-analyzer", "neovim")
+SID = ("rust-analyzer", "neovim", "emacs-nox")
 """From Debian's newest distribution, unpacked beside the system and run by its own loader."""
 
 
@@ -150,14 +150,32 @@ def _fetch_sid(name: str) -> Program:
         raise Unfetchable("there is no apt-get")
     folder = _install(name, lambda folder: _unpack_sid(name, folder))
     root = folder / "root"
-    program = {"neovim": "nvim"}.get(name, name)
     loader = next((root / "usr/lib64").glob("ld-linux-*"), None)
     if loader is None:
         raise Unfetchable("no loader was unpacked")
     libraries = [str(path) for path in (root / "usr/lib").glob("*-linux-gnu")]
-    command = [str(loader), "--library-path", ":".join(libraries), str(root / "usr/bin" / program)]
-    runtime = {"VIMRUNTIME": str(root / "usr/share/nvim/runtime")} if name == "neovim" else {}
-    return Program(command, runtime)
+    program = str(root / "usr/bin" / {"neovim": "nvim"}.get(name, name))
+    command = [str(loader), "--library-path", ":".join(libraries), program]
+    if name == "neovim":
+        return Program(command, {"VIMRUNTIME": str(root / "usr/share/nvim/runtime")})
+    if name == "emacs-nox":
+        return _unpacked_emacs(command, root)
+    return Program(command)
+
+
+def _unpacked_emacs(command: list[str], root: Path) -> Program:
+    """An Emacs that finds its own files elsewhere than where it was built for."""
+    dump = next((root / "usr/libexec/emacs").glob("*/*/*.pdmp"), None)
+    lisp = next((root / "usr/share/emacs").glob("*/lisp"), None)
+    if dump is None or lisp is None:
+        raise Unfetchable("its files are not where they were expected")
+    folders = [lisp, *sorted(path for path in lisp.rglob("*") if path.is_dir())]
+    environment = {
+        "EMACSLOADPATH": ":".join(map(str, folders)),
+        "EMACSDATA": str(lisp.parent / "etc"),
+        "EMACSPATH": str(dump.parent),
+    }
+    return Program([*command, f"--dump-file={dump}"], environment)
 
 
 def _unpack_sid(name: str, folder: Path) -> None:
@@ -195,6 +213,9 @@ def _find_emacs() -> Program:
     emacs = shutil.which("emacs")
     if emacs is None:
         raise Unfetchable("no Emacs is installed")
+    asked = '(progn (package-initialize) (kill-emacs (if (locate-library "eglot") 0 1)))'
+    if subprocess.run([emacs, "--batch", "--eval", asked], check=False).returncode != 0:
+        raise Unfetchable("the Emacs installed has no eglot")
     return Program([emacs])
 
 

