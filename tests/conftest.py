@@ -1,4 +1,4 @@
-"""What holds for all tests: nothing is written to the folders of the user who runs them."""
+"""What holds for all tests: the folders of the user who runs them are not written, nor read."""
 
 from __future__ import annotations
 
@@ -14,4 +14,5 @@ def own_state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     folder = tmp_path_factory.mktemp("state")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(folder))
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
         yield folder

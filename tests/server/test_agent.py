@@ -1,5 +1,6 @@
 """`zeta-context serve` as a process: a language server with nothing behind it."""
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from tests.server.proxy_peer import Peer, encode
 from tests.server.test_proxy_worker import Typist
+from zeta_context.settings import CONFIG_VARIABLE
 
 COMMAND = [str(Path(sys.executable).with_name("zeta-context")), "serve", "--stdio"]
 
@@ -35,6 +37,31 @@ def test_it_predicts_for_a_file_without_any_server(tmp_path: Path) -> None:
         assert peer.request(6, "shutdown") is None
         peer.send(method="exit")
         assert peer.process.wait(10) == 0
+
+
+def test_the_users_settings_name_the_servers_that_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[context]\ndefinitions = true\nservers.python = ["not-installed-here"]\n')
+    monkeypatch.setenv(CONFIG_VARIABLE, str(config))
+    with Peer(COMMAND, cwd=tmp_path) as peer:
+        typist = Typist(peer, tmp_path)
+        typist.shake_hands(tmp_path)
+        typist.rename(0)
+        assert typist.predict(1)["prediction"]
+        assert typist.status()["counts"]["lsp_not_installed"] == 1
+
+
+def test_wrong_settings_are_told_before_anything_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[context]\ndeadline_ms = -1\n")
+    monkeypatch.setenv(CONFIG_VARIABLE, str(config))
+    ended = subprocess.run(COMMAND, capture_output=True, text=True, timeout=20, check=False)
+    assert ended.returncode == 2
+    assert "context.deadline_ms" in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.server.proxy_peer import CHAOS, Peer, through_proxy
+from zeta_context.settings import CONFIG_VARIABLE
 
 SCRIPTED = [sys.executable, str(Path(__file__).with_name("scripted_worker.py"))]
 TEXT = "def f(data):\n" + "".join(
@@ -129,6 +130,20 @@ def test_a_prediction_is_shown_accepted_and_followed_by_the_next(tmp_path: Path)
         counts = typist.status()["counts"]
         assert counts["accepted"] == 1
         assert counts["shown"] == 2
+
+
+def test_settings_that_cannot_be_used_are_counted_and_predictions_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[context]\ndeadline_ms = -1\n")
+    monkeypatch.setenv(CONFIG_VARIABLE, str(config))
+    with Peer(through_proxy(CHAOS), cwd=tmp_path) as peer:
+        typist = Typist(peer, tmp_path)
+        typist.shake_hands(tmp_path)
+        typist.rename(0)
+        assert typist.predict_soon(1)["prediction"]
+        assert typist.status()["counts"]["settings_not_used"] == 1
 
 
 def test_code_actions_are_ready_when_the_server_is_asked(tmp_path: Path) -> None:

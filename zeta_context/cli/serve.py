@@ -6,6 +6,8 @@ import os
 
 import click
 
+from zeta_context.errors import SettingsError
+
 
 @click.command("serve")
 @click.option("--stdio", is_flag=True, help="Use standard streams, as it does anyway.")
@@ -16,22 +18,28 @@ import click
 )
 @click.option(
     "--definitions/--no-definitions",
-    default=False,
-    help="Start installed language servers and ask them for definitions as context.",
+    default=None,
+    help="Start language servers and ask them for definitions as context; the user's settings"
+    " say so otherwise.",
 )
-def command(*, stdio: bool, code_actions: bool, definitions: bool) -> None:
+def command(*, stdio: bool, code_actions: bool, definitions: bool | None) -> None:
     """Serve predictions over the Language Server Protocol, for files without a server too.
 
     Start it from your editor beside any other language server; to put predictions in front of one
     instead, see `zeta-context proxy`.
     """
     import asyncio
+    from dataclasses import replace
 
-    from zeta_context.context.gather import ContextSettings
+    from zeta_context.cli.model import load_user_settings
     from zeta_context.server.agent import serve
-    from zeta_context.settings import Settings
 
-    settings = Settings(context=ContextSettings(definitions=definitions))
+    try:
+        settings = load_user_settings()
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    if definitions is not None:
+        settings = replace(settings, context=replace(settings.context, definitions=definitions))
     status = asyncio.run(serve(settings, has_code_actions=code_actions))
     # The thread that reads the input cannot be woken.
     os._exit(status)

@@ -16,15 +16,16 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from zeta_context.counts import Counts
+from zeta_context.errors import SettingsError
 from zeta_context.lsp import uri as uris
 from zeta_context.lsp.answers import negotiated_encoding
 from zeta_context.lsp.rpc import Connection, decode_body, encode_body
 from zeta_context.lsp.wire import encode_frame
-from zeta_context.predict.settings import PredictSettings
 from zeta_context.server.dispatch import Dispatcher
 from zeta_context.server.documents import EditorDocuments
 from zeta_context.server.features import Commands, Features
@@ -33,7 +34,7 @@ from zeta_context.server.proxy import link
 from zeta_context.server.proxy.editor_server import EditorServer
 from zeta_context.server.proxy.envelope import find_member
 from zeta_context.session import Session
-from zeta_context.settings import Settings
+from zeta_context.settings import Settings, load_settings
 
 CHECKPOINT_BYTES = 1024 * 1024
 """After so many bytes of changes the pump gets a checkpoint that replaces them."""
@@ -193,7 +194,7 @@ class Worker:
 
     def _begin(self, result: dict[str, Any]) -> None:
         """The handshake is through: now there is an encoding, and a project."""
-        settings = Settings(offer_status=False, predict=PredictSettings(keep_rejections=True))
+        settings = _read_settings(self._counts)
         roots = find_roots(self._initialize)
         session = Session(roots[0], more_roots=roots[1:], settings=settings, counts=self._counts)
         encoding = negotiated_encoding(result, ENCODINGS)
@@ -289,6 +290,22 @@ class Worker:
         if state and self._features is not None:
             for item in json.loads(state)["documents"]:
                 self._features.documents.take_open({"textDocument": item})
+
+
+def _read_settings(counts: Counts) -> Settings:
+    """The user's settings as they hold behind a server; the defaults if they cannot be used."""
+    try:
+        settings = load_settings().settings
+    except SettingsError:
+        counts.note("settings_not_used")
+        settings = Settings()
+    return replace(
+        settings,
+        # The pump offers the status, and the editor's server is asked: none is started beside it.
+        offer_status=False,
+        context=replace(settings.context, definitions=False),
+        predict=replace(settings.predict, keep_rejections=True),
+    )
 
 
 def _end_server(server: int, handle: int | None) -> None:
