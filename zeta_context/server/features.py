@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from zeta_context.events.addresses import UNTITLED
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.prompt.input import Trigger
+from zeta_context.server.description import describe
 from zeta_context.server.documents import EditorDocument, EditorDocuments
 from zeta_context.server.made import Made, MadePredictions
 from zeta_context.session import Session
@@ -21,6 +22,7 @@ from zeta_context.text.point import Span
 
 PROTOCOL_VERSION = 1
 ACTION_KIND = "refactor.rewrite"
+_TRIGGERS: dict[str, Trigger] = {trigger: trigger for trigger in get_args(Trigger)}
 _REJECTED_BEFORE = Discarded(reason="rejected_before", detail="the same was rejected here")
 
 
@@ -164,26 +166,12 @@ class Features:
 
     async def zeta_predict(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """`zeta/predict`: the prediction, or the reason for none."""
-        answer = await self.predict(params)
+        asked = params.get("trigger")
+        trigger: Trigger = _TRIGGERS.get(asked, "other") if isinstance(asked, str) else "other"
+        answer = await self.predict(params, trigger=trigger)
         if isinstance(answer, Discarded):
             return {"prediction": None, "reason": answer.reason, "detail": answer.detail}
-        return {"prediction": self._describe(answer)}
-
-    def _describe(self, made: Made) -> dict[str, Any]:
-        prediction, before = made.prediction, made.before
-        described: dict[str, Any] = {
-            "id": made.id,
-            "textDocument": {"uri": made.document.uri, "version": prediction.version},
-            "edits": [
-                {"range": self.documents.range(before, edit.span), "newText": edit.new_text}
-                for edit in prediction.edits
-            ],
-            "jump": self.documents.position(before, prediction.edits[0].span.start),
-            "why": prediction.why,
-            "proposer": prediction.proposer,
-            "confidence": prediction.confidence,
-        }
-        return described
+        return {"prediction": describe(answer, self.documents)}
 
     async def inline_completion(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
         """`textDocument/inlineCompletion`: what can be shown in the row of the cursor."""
@@ -238,7 +226,7 @@ class Features:
 
     def actions(self, made: Made) -> list[dict[str, Any]]:
         """A prediction as code actions."""
-        described = self._describe(made)
+        described = describe(made, self.documents)
         place = described["jump"]
         edits, target = described["edits"], described["textDocument"]
         edit: dict[str, Any] = {"changes": {target["uri"]: edits}}
