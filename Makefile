@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 LOCAL_VENV ?= .venv-local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy peer-suite record-sessions clean
+.PHONY: help demo test test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy bench-commits peer-suite record-sessions clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,9 @@ bench-proxy: $(VENV)/.dev  ## what the proxy adds to each message, the start and
 
 bench-secrets: $(VENV)/.dev  ## secrets found, false alarms, cost: [VECTORS=PATH of a detect-secrets checkout]
 	@$(BIN)/python -m tests.bench.secrets $(if $(VECTORS),--vectors "$(VECTORS)")
+
+bench-commits: $(VENV)/.dev  ## examples a second from a git history: [REPO=PATH] [BENCH_ARGS=...]
+	@$(BIN)/python -m tests.bench.commits $(if $(REPO),--repo "$(REPO)") $(BENCH_ARGS)
 
 peer-suite: $(VENV)/.dev  ## a language server's own tests, with the proxy in between: SUITE=PATH
 	@$(BIN)/python -m tests.e2e.peer_suite "$(SUITE)"

@@ -18,12 +18,12 @@ from pathlib import Path
 from tools.neovim_editor import Change, EditorError, NeovimEditor
 from tools.neovim_rpc import NeovimError
 from tools.session_script import Script, ScriptError, read_script
-from tools.typing_model import BACKSPACE, DELETE_WORD, TypingModel
 from zeta_context.events.event import Cause
 from zeta_context.events.trace import TraceHeader
 from zeta_context.events.trace_recorder import TraceRecorder
 from zeta_context.events.trace_replay import ReplayClock
 from zeta_context.text.point import Span
+from zeta_context.training.commits.typing_model import BACKSPACE, DELETE_WORD, TypingModel
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 SCRIPTS = FIXTURES / "sessions" / "scripts"

@@ -34,6 +34,7 @@
     ├── CaptureError         a collected record that cannot be kept, read or sent
     │   └── SpoolUnusable    the spool's file is damaged, foreign, or of a newer version
     ├── IngestError          the collection server's settings or stores cannot be used
+    ├── DatasetError         examples that cannot be read, made or used
     └── SettingsError        a setting with a value that cannot be used
 
 What is expected to happen (no prediction, a late answer, a missing consent) is a value, never one
@@ -184,6 +185,10 @@ class SpoolUnusable(CaptureError):
 
 class IngestError(ZetaError):
     """The collection server's settings or stores cannot be used."""
+
+
+class DatasetError(ZetaError):
+    """Examples that cannot be read, made or used."""
 
 
 class SettingsError(ZetaError):

@@ -40,6 +40,7 @@ COMMANDS = {
     "servers": Registered(module="servers", summary="List the language servers known and found."),
     "replay": Registered(module="replay", summary="Replay a recorded editing session."),
     "eval": Registered(module="eval", summary="Measure predictors over recorded sessions."),
+    "dataset": Registered(module="dataset", summary="Make and pull sets of examples."),
     "demo": Registered(module="demo", summary="Watch a recorded session being predicted."),
 }
 """In the order of the help; a command whose module is not installed is not shown."""

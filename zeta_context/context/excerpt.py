@@ -14,6 +14,8 @@ from zeta_context.prompt.ranges import EXCERPT_TOKENS, expand_rows_evenly
 from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
 
+_BLOCK_ROWS = 64
+
 
 class CursorExcerpt(NamedTuple):
     """Whole rows around a cursor, without the ending of the last one.
@@ -43,8 +45,15 @@ def gather_excerpt(
     """
     row = snapshot.point(cursor_offset).row
 
+    costs: dict[int, list[int]] = {}
+
     def cost(row: int) -> int:
-        return row_cost(snapshot.row(row).rstrip("\r\n"))
+        block, place = divmod(row, _BLOCK_ROWS)
+        if block not in costs:  # rows side by side are found faster than one by one
+            first = block * _BLOCK_ROWS
+            rows = snapshot.rows(first, min(first + _BLOCK_ROWS, snapshot.row_count))
+            costs[block] = [row_cost(text.rstrip("\r\n")) for text in rows]
+        return costs[block][place]
 
     first, last, _ = expand_rows_evenly(row, snapshot.row_count, max_tokens, cost)
     start = snapshot.row_start(first)

@@ -3,23 +3,27 @@
 The only module that imports GitPython, and never for the working tree or the index, where git runs
 programs that a repository's configuration names. The few plumbing commands used run from an
 absolute path, with every transport forbidden, so that a partial clone cannot fetch what it lacks.
-Knows nothing of file contents.
+Contents are read as they are stored; knows nothing of what is in them.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from zeta_context.errors import RepositoryError
 from zeta_context.repository.discovery import Location
+from zeta_context.repository.files import is_text_path
 
 if TYPE_CHECKING:
     import git
@@ -29,6 +33,10 @@ if TYPE_CHECKING:
 COMMAND_TIMEOUT_S = 30.0
 """How long a plumbing command may take; they take milliseconds."""
 
+CHANGES_AT_ONCE = 200
+"""How many commits one plumbing command compares."""
+
+_OBJECT_NAME = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _IMPORTING = threading.Lock()
 
 _FORCED_SETTINGS = {
@@ -78,6 +86,29 @@ class ChangedPath:
 
     path: str
     letter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedBlob:
+    """A file as it was before and after a commit, by the names of its contents.
+
+    `letter` is git's (A, D, M, T); a missing side is None. `is_regular` is false where either side
+    is a symbolic link or a submodule.
+    """
+
+    path: str
+    letter: str
+    old_blob: str | None
+    new_blob: str | None
+    is_regular: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitChange:
+    """A commit and what it changed against its first parent."""
+
+    facts: CommitFacts
+    files: tuple[ChangedBlob, ...]
 
 
 class History:
@@ -134,11 +165,78 @@ class History:
         )
         return tuple(sorted(found, key=lambda changed: changed.path))
 
-    def _walk(self, limit: int, revision: str) -> Iterator[CommitFacts]:
+    def changes(
+        self, *, revision: str = "HEAD", limit: int | None = None
+    ) -> Iterator[CommitChange]:
+        """The commits reachable from a revision with their changed files, newest first, no merges.
+
+        Reads as it goes: memory does not grow with the history. A rename is a D and an A.
+        """
+        if revision.startswith("-"):
+            raise RepositoryError("a revision cannot start with a dash")
+        if revision == "HEAD" and not self._repo.head.is_valid():
+            return
+        walk = self._walk(limit, revision, no_merges=True)
+        while batch := list(islice(walk, CHANGES_AT_ONCE)):
+            files = self._changed_blobs([facts.sha for facts in batch])
+            for facts in batch:
+                yield CommitChange(facts=facts, files=files.get(facts.sha, ()))
+
+    def read_blob(self, sha: str, *, max_bytes: int) -> bytes | None:
+        """A file's content by its name, through one process that stays; None if it is larger.
+
+        Raises RepositoryError for one that is not there, as in a partial clone.
+        """
         import git
 
+        if not _OBJECT_NAME.fullmatch(sha):
+            raise RepositoryError("a content is named by its object name")
         try:
-            for commit in self._repo.iter_commits(revision, max_count=limit):
+            _, kind, size, stream = self._repo.git.stream_object_data(sha)
+            content = stream.read() if size <= max_bytes else None
+            if content is None:
+                for _ in iter(lambda: stream.read(1 << 16), b""):
+                    pass  # the reader is in step again once all of it is read
+        except (git.GitError, ValueError, OSError) as error:
+            raise RepositoryError("git cannot read a file's content") from error
+        return content if str(kind) in ("blob", "b'blob'") else None
+
+    def _changed_blobs(self, shas: list[str]) -> dict[str, tuple[ChangedBlob, ...]]:
+        out = self._run(
+            *("diff_tree", "--stdin", "-r", "--root", "--raw", "--no-abbrev", "--no-renames", "-z"),
+            *("--no-ext-diff", "--no-textconv"),
+            stdin="".join(f"{sha}\n" for sha in shas),
+        )
+        files: dict[str, list[ChangedBlob]] = {}
+        found: list[ChangedBlob] = []
+        fields = iter(out.split("\0"))
+        for field in fields:
+            if not field.startswith(":"):
+                found = files.setdefault(field, [])
+                continue
+            modes_and_names, path = field[1:].split(" "), next(fields)
+            old_mode, new_mode, old, new, letter = modes_and_names
+            if not is_text_path(path):
+                continue
+            found.append(
+                ChangedBlob(
+                    path=path,
+                    letter=letter[:1],
+                    old_blob=None if letter[:1] == "A" else old,
+                    new_blob=None if letter[:1] == "D" else new,
+                    is_regular=all(mode[:3] in ("100", "000") for mode in (old_mode, new_mode)),
+                )
+            )
+        return {sha: tuple(found) for sha, found in files.items()}
+
+    def _walk(
+        self, limit: int | None, revision: str, *, no_merges: bool = False
+    ) -> Iterator[CommitFacts]:
+        import git
+
+        options: dict[str, Any] = {} if limit is None else {"max_count": limit}
+        try:
+            for commit in self._repo.iter_commits(revision, no_merges=no_merges, **options):
                 message = commit.message
                 yield CommitFacts(
                     sha=commit.hexsha,
@@ -154,13 +252,19 @@ class History:
         except (git.GitError, ValueError, OSError) as error:
             raise RepositoryError("git cannot list the commits") from error
 
-    def _run(self, command: str, *arguments: str) -> str:
+    def _run(self, command: str, *arguments: str, stdin: str | None = None) -> str:
         import git
 
         try:
-            answer = getattr(self._repo.git, command)(
-                *arguments, strip_newline_in_stdout=False, kill_after_timeout=COMMAND_TIMEOUT_S
-            )
+            with tempfile.TemporaryFile() as given:
+                given.write((stdin or "").encode())
+                given.seek(0)
+                answer = getattr(self._repo.git, command)(
+                    *arguments,
+                    istream=given,
+                    strip_newline_in_stdout=False,
+                    kill_after_timeout=COMMAND_TIMEOUT_S,
+                )
         except (git.GitError, OSError) as error:
             raise RepositoryError(f"git {command.replace('_', '-')} failed") from error
         return str(answer)

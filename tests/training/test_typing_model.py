@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.session_script import ScriptError, read_script
-from tools.typing_model import BACKSPACE, DELETE_WORD, TypingModel
+from zeta_context.training.commits.typing_model import BACKSPACE, DELETE_WORD, TypingModel
 
 
 def average(previous: str, key: str) -> float:

@@ -1,0 +1,150 @@
+"""`zeta-context dataset`: examples for training and evaluation, and where they come from.
+
+Joins the sources of examples with files; making them is `zeta_context.training`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from zeta_context.counts import Counts
+from zeta_context.training.example import Example, write_examples
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group("dataset", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Make, pull and look into sets of examples."""
+
+
+@command.command("commits")
+@click.argument("repository", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("-o", "--output", type=_FILE, required=True, help="The JSONL file to write.")
+@click.option("--limit", type=click.IntRange(min=1), help="Look at so many commits, the newest.")
+@click.option("--revision", default="HEAD", show_default=True, metavar="REVISION")
+@click.option("--per-commit", type=click.IntRange(min=1), default=6, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--processes", type=click.IntRange(min=1), help="By default one for each core.")
+@JSON
+def commits_command(
+    repository: Path,
+    *,
+    output: Path,
+    limit: int | None,
+    revision: str,
+    per_commit: int,
+    seed: int,
+    processes: int | None,
+    as_json: bool,
+) -> None:
+    """Type the commits of REPOSITORY out again, and cut examples from that.
+
+    The examples are labelled `commit` and are for evaluation: commits are cleaner than people.
+    Only a repository that the licence gate accepts gives any.
+    """
+    from zeta_context.training.commits.mine import MiningSettings
+    from zeta_context.training.commits.repository import mine_repository
+    from zeta_context.training.licence import refuse_unlicensed
+
+    counts = Counts()
+    examples = mine_repository(
+        repository,
+        refuse=refuse_unlicensed,
+        settings=MiningSettings(seed=seed, per_commit=per_commit),
+        limit=limit,
+        revision=revision,
+        processes=processes,
+        counts=counts,
+    )
+    written = write_examples(output, _shown(examples, "typing commits out"))
+    tell_counts({"examples": written, **counts.totals()}, as_json=as_json)
+
+
+@command.command("realism")
+@click.argument("repository", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("sessions", type=click.Path(exists=True, path_type=Path))
+@click.option("--limit", type=click.IntRange(min=1), default=300, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@JSON
+def realism_command(
+    repository: Path, sessions: Path, *, limit: int, seed: int, as_json: bool
+) -> None:
+    """Compare commits of REPOSITORY, typed out, with the recorded SESSIONS.
+
+    Prints how people and the model of typing differ, and the AUC of a classifier that tries to
+    tell stretches of either apart: 0.5 where it cannot, 1 where it always can.
+    """
+    from zeta_context.evals.sessions import read_sessions
+    from zeta_context.training.commits.mine import MiningSettings, type_history
+    from zeta_context.training.commits.realism import compare_realism
+
+    recorded = [one.entries for one in read_sessions(sessions)]
+    made = [one.entries for one in type_history(repository, MiningSettings(seed=seed), limit=limit)]
+    report = compare_realism(recorded, made)
+    if as_json:
+        click.echo(json.dumps(asdict(report)))
+        return
+    table = Table(box=None)
+    for name in ("", "recorded", "typed out", "AUC alone"):
+        table.add_column(name, justify="left" if not name else "right")
+    mine = asdict(report.made)
+    for name, value in asdict(report.recorded).items():
+        auc = report.auc_of.get(name)
+        shown = "" if auc is None else f"{auc:.2f}"
+        table.add_row(name.replace("_", " "), f"{value:.4g}", f"{mine[name]:.4g}", shown)
+    table.add_row("stretches", str(report.recorded_stretches), str(report.made_stretches), "")
+    Console().print(table)
+    click.echo(f"AUC of all together, cross-validated: {report.auc:.3f}")
+
+
+@command.command("fit-typing")
+@click.argument("sessions", type=click.Path(exists=True, path_type=Path))
+@click.option("-o", "--output", type=_FILE, required=True)
+def fit_typing_command(sessions: Path, *, output: Path) -> None:
+    """Measure how people type in recorded SESSIONS, for the model of typing."""
+    from zeta_context.evals.sessions import read_sessions
+    from zeta_context.training.commits.profile import measure_habits, write_habits
+
+    habits = measure_habits([one.entries for one in read_sessions(sessions)])
+    write_habits(habits, output)
+
+
+def _shown(examples: Iterator[Example], what: str) -> Iterator[Example]:
+    """The examples, their number shown to people as they come."""
+    yield from show_progress(examples, lambda done: f"{what}: {done:,} examples")
+
+
+def show_progress(items: Iterator[Example], tell: Callable[[int], str]) -> Iterator[Example]:
+    """Items as they come, with a line on standard error where that is a terminal."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task(tell(0), total=None)
+        for number, item in enumerate(items, 1):
+            progress.update(task, description=tell(number))
+            yield item
+
+
+def tell_counts(counts: dict[str, int], *, as_json: bool) -> None:
+    """What became of everything, by reason."""
+    if as_json:
+        click.echo(json.dumps(counts))
+        return
+    table = Table(box=None, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right")
+    for name, value in counts.items():
+        table.add_row(name.replace("_", " "), f"{value:,}")
+    Console().print(table)
