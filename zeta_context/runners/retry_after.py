@@ -15,8 +15,10 @@ LONGEST_S = 600.0
 SHORTEST_S = 1.0
 
 
-def parse_retry_after(value: str, *, clock: Callable[[], float] = time.time) -> float | None:
-    """Seconds from now, between a second and ten minutes; None when the value says nothing.
+def parse_retry_after(
+    value: str, *, clock: Callable[[], float] = time.time, longest_s: float = LONGEST_S
+) -> float | None:
+    """Seconds from now, between a second and `longest_s`; None when the value says nothing.
 
     The value is a number of seconds or an HTTP date; `clock` gives seconds since the epoch.
     """
@@ -24,13 +26,13 @@ def parse_retry_after(value: str, *, clock: Callable[[], float] = time.time) -> 
     if not value or len(value) > 64 or not value.isascii():
         return None
     if value.isdecimal():
-        return _clamp(float(value))
+        return _clamp(float(value), longest_s)
     try:
         date = email.utils.parsedate_to_datetime(value)
-        return _clamp(date.timestamp() - clock())
+        return _clamp(date.timestamp() - clock(), longest_s)
     except (ValueError, OverflowError, OSError):
         return None
 
 
-def _clamp(seconds: float) -> float:
-    return min(max(seconds, SHORTEST_S), LONGEST_S)
+def _clamp(seconds: float, longest_s: float) -> float:
+    return min(max(seconds, SHORTEST_S), longest_s)
