@@ -26,7 +26,7 @@ def test_a_python_snippet_of_the_readme_runs_as_it_stands(snippet: str, tmp_path
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    for expected in re.findall(r"#> (.*)", snippet):
+    for expected in re.findall(r"# > (.*)", snippet):
         assert expected in done.stdout
 
 
