@@ -136,9 +136,7 @@ class Session:
 
     def reload(self, path: str, text: str) -> OpenDocument:
         """Take in that the editor read the file again: nobody typed what differs."""
-        key = self._addresses.find(path)
-        self._follower.drop(key)
-        return self._tracker.replace(*key, text, is_reload=True)
+        return self._tracker.replace(*self._addresses.find(path), text, is_reload=True)
 
     def save(self, path: str) -> OpenDocument:
         """Take in that a document was saved as it stands."""

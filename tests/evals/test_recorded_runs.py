@@ -273,7 +273,7 @@ async def test_a_signature_tells_the_setting_and_the_very_sessions() -> None:
         ("nothing", "no predictor 'nothing': there are default, repeat"),
         ("repeat,speed=1", "repeat has no option 'speed'"),
         ("repeat,min_confidence=high", "min_confidence is no number"),
-        ("repeat,pause=soon", "pause is a number of milliseconds"),
+        ("repeat,pause=soon", "pause is a whole number"),
         ("repeat,pause", "an option is written NAME=VALUE"),
         ("default,x=1", "default has no option 'x'"),
     ],

@@ -58,13 +58,14 @@ def read_setting(spec: str) -> PredictorSetting:
 
 
 class PreviousStateProposer:
-    """An adversary: always proposes the text that the document had before the last change.
+    """An adversary: always proposes a text that the document had before.
 
-    What a model does that has learnt to imitate the edit history it is shown. Any guard worth its
-    name shows nothing of it.
+    What a model does that has learnt to imitate the edit history it is shown: the text of `back`
+    questions ago. Any guard worth its name shows nothing of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, back: int = 1) -> None:
+        self._back = back
         self._texts: dict[tuple[str, str], list[str]] = {}
 
     @property
@@ -73,15 +74,15 @@ class PreviousStateProposer:
         return "previous-state"
 
     def propose(self, view: View) -> Prediction | Discarded:
-        """The newest text seen of this document that is not its text now."""
+        """The text seen of this document `back` texts before its text now."""
         document = view.document
         seen = self._texts.setdefault((document.project, document.path), [])
         now = document.snapshot.text
         if not seen or seen[-1] != now:
             seen.append(now)
-        if len(seen) < 2:
+        if len(seen) <= self._back:
             return Discarded(reason="no_events", detail="no earlier text was seen")
-        edits = diff_text(now, seen[-2])
+        edits = diff_text(now, seen[-1 - self._back])
         digest = hashlib.sha256(f"{document.path}\0{document.version}".encode()).hexdigest()
         return Prediction(
             id=digest[:16],
@@ -113,8 +114,9 @@ def _make_default(options: Mapping[str, str]) -> Callable[[], None]:
 
 
 def _make_previous_state(options: Mapping[str, str]) -> Callable[[], Sequence[Proposer]]:
-    _refuse(options, "previous-state")
-    return lambda: (PreviousStateProposer(),)
+    back = _read_whole("back", options.get("back", "1"))
+    _refuse({key: value for key, value in options.items() if key != "back"}, "previous-state")
+    return lambda: (PreviousStateProposer(max(1, back)),)
 
 
 _PREDICTORS: Mapping[
@@ -140,5 +142,5 @@ def _read_option(part: str) -> tuple[str, str]:
 
 def _read_whole(key: str, value: str) -> int:
     if not (value.isascii() and value.isdecimal()):
-        raise SettingsError(f"{key} is a number of milliseconds, not {value!r}")
+        raise SettingsError(f"{key} is a whole number, not {value!r}")
     return int(value)

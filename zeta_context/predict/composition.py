@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
 
 from zeta_context.context.gather import ContextGatherer, ContextSettings
 from zeta_context.counts import Counts
@@ -38,6 +39,7 @@ def compose(
     *,
     counts: Counts,
     clock: Callable[[], float],
+    sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
 ) -> Parts:
     """The parts for some projects; without proposers, the one that needs no model."""
     folder = None
@@ -62,5 +64,6 @@ def compose(
         settings=settings,
         counts=counts,
         clock=clock,
+        sleep=sleep,
     )
     return Parts(tracker, gatherer, offers, follower, predictor)

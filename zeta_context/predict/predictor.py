@@ -166,7 +166,12 @@ class Predictor:
         if wait_s > 0 and (standing := self._standing(document)) is not None:
             return standing
         offset = min(_offset(document, cursor), len(document.snapshot))
-        return (await self._ask(document, offset, trigger, request.cancel))[0]
+        answer = (await self._ask(document, offset, trigger, request.cancel))[0]
+        if not isinstance(answer, Prediction):
+            # Another request's answer may have come meanwhile: silence does not take its place.
+            standing = self._standing(self._tracker.document(*key))
+            answer = answer if standing is None else standing
+        return answer
 
     # Answers.
 

@@ -7,6 +7,7 @@ that some changes were accepted ones.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,6 +28,9 @@ MAX_SEGMENTS = 400
 MAX_DELETED = 16_384
 """Characters of a deletion that are remembered."""
 
+MAX_UNDOS = 256
+"""Changes of a document that are remembered one by one."""
+
 PAUSE_S = 5.0
 """A change after a pause this long, or more than a row away, begins a new run."""
 
@@ -41,9 +45,9 @@ class Step:
     author: Author
 
     @property
-    def is_users(self) -> bool:
-        """Whether the user did it, with hands or by an undo."""
-        return self.author in ("user", "undo")
+    def is_intended(self) -> bool:
+        """Whether the user did it, by hand or by an undo, or had another program do it."""
+        return self.author != "prediction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,12 @@ class Segment:
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """The segments of a text in order; what follows the last is older text. `last` is the latest
-    change, None before the first."""
+    change made in the editor, None before the first. `undos` take the latest changes back, one
+    after the other, as far as the latest prediction that was accepted."""
 
     segments: tuple[Segment, ...] = ()
     last: Step | None = None
+    undos: tuple[TextEdit, ...] = ()
 
 
 class ProvenanceRecorder:
@@ -73,16 +79,23 @@ class ProvenanceRecorder:
     def __init__(self, known: Provenance | None = None) -> None:
         self._segments: list[Segment] = [] if known is None else list(known.segments)
         self._last: Step | None = None if known is None else known.last
+        self._count = 1 + max((one.step.number for one in self._segments if one.step), default=-1)
+        undos = () if known is None else known.undos
+        self._undos: deque[TextEdit] = deque(undos, maxlen=MAX_UNDOS)
         self._row = 0
 
     def provenance(self) -> Provenance:
         """The provenance of the text as of the last change."""
-        return Provenance(tuple(self._segments), self._last)
+        return Provenance(tuple(self._segments), self._last, tuple(self._undos))
 
     def follow(self, change: Change, *, author: Author, at: float) -> None:
         """Take in a change."""
         step = self._next_step(change, author, at)
         removed = change.old.slice(change.old_span)
+        if author == "prediction" or len(removed) > MAX_DELETED:
+            self._undos.clear()
+        else:
+            self._undos.appendleft(TextEdit(change.new_span, removed))
         index = self._cut(change.old_span.start)
         end = self._cut(change.old_span.end)
         kept: list[Segment] = []
@@ -92,25 +105,29 @@ class ProvenanceRecorder:
             reached += segment.length
             if not segment.length:
                 kept.append(segment)
-            elif text and author != "other":
+            elif text:
                 kept.append(Segment(0, step, text[:MAX_DELETED]))
         inserted = change.new_span.length
         if inserted:
-            kept.append(Segment(inserted, None if author == "other" else step))
+            kept.append(Segment(inserted, step))
         self._segments[index:end] = kept
         self._join_around(index, index + len(kept))
         if len(self._segments) > MAX_SEGMENTS:
             self._forget()
 
     def _next_step(self, change: Change, author: Author, at: float) -> Step:
-        row = change.new.point(change.new_span.start).row
-        last = self._last
-        run = 0
+        number, last = self._count, self._last
+        self._count += 1
+        run = 0 if last is None else last.run
+        if author == "other":
+            # What another program does is no bout of work here, and ends none.
+            return Step(number, run, at, author)
         if last is not None:
+            row = change.new.point(change.new_span.start).row
             is_here = abs(row - self._row) <= 1 and at - last.at < PAUSE_S
-            run = last.run + (not is_here)
+            run += not is_here
         self._row = change.new.point(change.new_span.end).row
-        self._last = Step(0 if last is None else last.number + 1, run, at, author)
+        self._last = Step(number, run, at, author)
         return self._last
 
     def _cut(self, offset: int) -> int:

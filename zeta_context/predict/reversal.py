@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from zeta_context.predict.provenance import Provenance, Segment, Step
+from zeta_context.predict.retreat import leads_back
 from zeta_context.text.diff import count_common_prefix, diff_text
 from zeta_context.text.edit import TextEdit
 from zeta_context.text.point import Span
@@ -40,15 +41,18 @@ class _Deleted:
 
 def undoes_user(snapshot: TextSnapshot, edits: Sequence[TextEdit], provenance: Provenance) -> bool:
     """Whether edits of a text, whose provenance is given, undo something of the user's."""
-    if provenance.last is None:
+    if not provenance.segments:
         return False
+    if leads_back(snapshot, edits, provenance.undos):
+        return True
     scene = _Scene(snapshot, provenance)
     pieces = [piece for edit in edits for piece in _divide(snapshot, edit)]
     changes_words = any(_WORD.search(one.new_text) for one in pieces) or any(
         _WORD.search(snapshot.slice(one.span)) for one in pieces
     )
     return any(
-        scene.takes_away(piece, changes_words=changes_words) or scene.brings_back(piece)
+        scene.takes_away(piece, changes_words=changes_words)
+        or scene.brings_back(piece, changes_words=changes_words)
         for piece in pieces
     )
 
@@ -86,7 +90,7 @@ class _Scene:
                     return True
         return False
 
-    def brings_back(self, piece: TextEdit) -> bool:
+    def brings_back(self, piece: TextEdit, *, changes_words: bool) -> bool:
         """Whether a piece inserts what the user has deleted at its place."""
         if not piece.new_text:
             return False
@@ -95,7 +99,7 @@ class _Scene:
         low, high = min(slides), max(slides)
         for deleted in self._deleted:
             step = deleted.step
-            if not step.is_users or self._carries_on(removed, piece.new_text, step):
+            if not step.is_intended or self._carries_on(removed, piece.new_text, step):
                 continue
             # The insertion as it is, and moved over equal text to either end of the place.
             wanted = (0, deleted.span.start - piece.span.start, deleted.span.end - piece.span.start)
@@ -103,7 +107,10 @@ class _Scene:
                 span = Span(piece.span.start + shift, piece.span.end + shift)
                 new = _rotate(piece.new_text, shift) if shift else piece.new_text
                 if self._touches(deleted.span, span) and _restores(
-                    deleted.text, new, may_be_punctuation=self._is_last_run(step)
+                    deleted.text,
+                    new,
+                    may_be_punctuation=self._is_last_run(step),
+                    may_be_blank=not changes_words,
                 ):
                     return True
         return False
@@ -198,7 +205,7 @@ def _runs(places: Sequence[int], old: str) -> Iterator[tuple[int, str]]:
 def _find_typed(segments: Iterable[Segment]) -> Iterator[tuple[Span, Step]]:
     at = 0
     for segment in segments:
-        if segment.length and segment.step is not None and segment.step.is_users:
+        if segment.length and segment.step is not None and segment.step.is_intended:
             yield Span(at, at + segment.length), segment.step
         at += segment.length
 
@@ -234,9 +241,10 @@ def _tell(
         # Every run of deletions that touch: they may be one word, deleted letter by letter.
         steps = [one.step for one in group[first:] if one.step is not None]
         text = "".join(one.deleted for one in group[first:])
-        yield _Deleted(span=span, text=text, step=max(steps, key=_number), instead=instead)
-        if len(group) - first > 1 and (own := group[first].step) is not None:
-            deleted = group[first].deleted
+        if first == 0 or len(text) > 1:
+            yield _Deleted(span=span, text=text, step=max(steps, key=_number), instead=instead)
+        deleted = group[first].deleted
+        if len(group) - first > 1 and len(deleted) > 1 and (own := group[first].step) is not None:
             yield _Deleted(span=span, text=deleted, step=own, instead=instead)
 
 
@@ -269,11 +277,12 @@ def _rotate(text: str, shift: int) -> str:
     return text[shift:] + text[:shift]
 
 
-def _restores(deleted: str, new: str, *, may_be_punctuation: bool) -> bool:
+def _restores(deleted: str, new: str, *, may_be_punctuation: bool, may_be_blank: bool) -> bool:
     """Whether inserted text is the deleted one, part of it, or it with more."""
     old, text = deleted.strip(), new.strip()
     if not old or not text:
-        return False
+        # Blanks matter only where the prediction is about nothing else.
+        return may_be_blank and not old and not text and (deleted in new or new in deleted)
     if not (_WORD.search(old) and _WORD.search(text)):
         # Brackets and operators come and go; only at once it is the very same thing again.
         return may_be_punctuation and (old in text or text in old)
