@@ -81,8 +81,7 @@ class Neovim:
             env={**os.environ, **program.environment},
         )
         try:
-            self.wait_for(address.exists)
-            self.connection = NeovimConnection(address)
+            self.connection = self.wait_for(lambda: _connect(address))
         except BaseException:
             self.process.kill()
             self.process.wait(10)
@@ -178,3 +177,11 @@ class Neovim:
             self.process.wait(10)
         self.connection.close()
         self._scratch.cleanup()
+
+
+def _connect(address: Path) -> NeovimConnection | None:
+    """It may be there a moment before anybody listens."""
+    try:
+        return NeovimConnection(address)
+    except OSError:
+        return None
