@@ -33,6 +33,8 @@ COMMANDS = {
     ),
     "proxy": Registered(module="proxy", summary="Put predictions in front of any language server."),
     "serve": Registered(module="serve", summary="Serve predictions as a language server."),
+    "acp": Registered(module="acp", summary="Serve predictions over the Agent Client Protocol."),
+    "play": Registered(module="play", summary="Edit a file in the terminal and watch predictions."),
     "doctor": Registered(
         module="doctor", summary="Show versions, servers, running sessions, and what to mend."
     ),

@@ -171,7 +171,8 @@ class Agent:
             self.exit_status = 1
 
 
-def _read_input(fd: int, loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[bytes]) -> None:
+def read_input(fd: int, loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[bytes]) -> None:
+    """Put what comes by a descriptor into a queue of the loop, an empty piece at its end."""
     data = b"x"
     while data:
         try:
@@ -189,7 +190,7 @@ async def serve(settings: Settings, *, has_code_actions: bool = False) -> int:
     reader = FrameReader()
     # A thread, because standard input may be a file or a terminal, which no loop can watch.
     threading.Thread(
-        target=_read_input, args=(0, asyncio.get_running_loop(), queue), daemon=True
+        target=read_input, args=(0, asyncio.get_running_loop(), queue), daemon=True
     ).start()
     try:
         while agent.exit_status is None and (data := await queue.get()):

@@ -1,0 +1,38 @@
+"""`zeta-context acp`: next-edit suggestions over the Agent Client Protocol."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+
+@click.command("acp")
+@click.option(
+    "--unstable",
+    is_flag=True,
+    help="Say that you know: this part of the protocol is still marked unstable.",
+)
+@click.option(
+    "--definitions/--no-definitions",
+    default=False,
+    help="Start installed language servers and ask them for definitions as context.",
+)
+def command(*, unstable: bool, definitions: bool) -> None:
+    """Serve next-edit suggestions (`nes/*`) over standard streams, for clients that speak ACP.
+
+    The methods are marked unstable in the protocol and may change with it, so --unstable is
+    needed.
+    """
+    import asyncio
+
+    from zeta_context.context.gather import ContextSettings
+    from zeta_context.server.acp import serve
+    from zeta_context.settings import Settings
+
+    if not unstable:
+        raise click.UsageError("ACP's suggestions are unstable: run `zeta-context acp --unstable`")
+    settings = Settings(context=ContextSettings(definitions=definitions))
+    status = asyncio.run(serve(settings))
+    # The thread that reads the input cannot be woken.
+    os._exit(status)
