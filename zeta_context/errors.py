@@ -33,6 +33,7 @@
     ├── ConsentError         a consent that cannot be given or written down
     ├── CaptureError         a collected record that cannot be kept, read or sent
     │   └── SpoolUnusable    the spool's file is damaged, foreign, or of a newer version
+    ├── EvalError            an example or a run that cannot be read, scored or compared
     ├── IngestError          the collection server's settings or stores cannot be used
     ├── DatasetError         examples that cannot be read, made or used
     └── SettingsError        a setting with a value that cannot be used
@@ -181,6 +182,10 @@ class CaptureError(ZetaError):
 
 class SpoolUnusable(CaptureError):
     """The spool's file is damaged, not ours, or written by a newer version."""
+
+
+class EvalError(ZetaError):
+    """An example or an evaluation run that cannot be read, scored or compared."""
 
 
 class IngestError(ZetaError):
