@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import itertools
 import json
+import os
 import re
 import sys
 import tempfile
@@ -29,6 +31,7 @@ from rich.table import Table
 from tests.bench.cases import Case, find_git_dir, read_cases
 from tests.bench.context_baselines import Repository
 from tests.bench.context_steps import Definition, Step, extract_tree, find_definitions, read_steps
+from tests.e2e.servers import Unfetchable, fetch
 from zeta_context.context.definitions import DEADLINE_MS, DefinitionContext
 from zeta_context.context.excerpt import gather_excerpt
 from zeta_context.context.syntax import SyntaxCache
@@ -44,6 +47,12 @@ BUDGETS = (2048, 4096)
 ARMS = ("ours", "none", "same_dir", "bm25")
 PROJECT = "project"
 STEPS_PER_CASE = 3
+FETCHED = {
+    **dict.fromkeys(("c", "h", "cc", "cpp", "hpp"), "clangd"),
+    **dict.fromkeys(("js", "jsx", "ts", "tsx"), "typescript-language-server"),
+}
+"""The server for a suffix; Python's comes with the tests."""
+
 _LABEL = re.compile(r"(?P<path>.*):(?P<first>\d+)-(?P<last>\d+)$")
 
 
@@ -58,6 +67,8 @@ class Tally:
     found_outside: Counter[tuple[str, int]] = field(default_factory=Counter)
     first_ms: list[float] = field(default_factory=list)
     warm_ms: list[float] = field(default_factory=list)
+    first_cpu_ms: list[float] = field(default_factory=list)
+    warm_cpu_ms: list[float] = field(default_factory=list)
     late: int = 0
     missed: list[tuple[Step, Definition]] = field(default_factory=list)
 
@@ -140,10 +151,12 @@ class Run:
                 version=next(version),
                 snapshot=TextSnapshot(text.text) if number == 0 else text,
             )
-            started = time.perf_counter()
+            started, cpu_started = time.perf_counter(), time.thread_time()
             gathered = await context.gather(document, cursor, events=step.events)
             elapsed = (time.perf_counter() - started) * 1000
+            cpu = (time.thread_time() - cpu_started) * 1000
             (self.tally.warm_ms if number else self.tally.first_ms).append(elapsed)
+            (self.tally.warm_cpu_ms if number else self.tally.first_cpu_ms).append(cpu)
             if number == 0:
                 self.tally.late += gathered.late
             related = gathered.related_files
@@ -206,6 +219,15 @@ class Run:
         return True
 
 
+def provide_server(extension: str) -> None:
+    """Put the language server that the tests would fetch on the PATH; none is no error here."""
+    name = FETCHED.get(extension)
+    if name is not None:
+        with contextlib.suppress(Unfetchable):
+            folder = str(Path(fetch(name).command[0]).parent)
+            os.environ["PATH"] = os.pathsep.join((folder, os.environ.get("PATH", "")))
+
+
 def percentile(values: list[float], share: float) -> float:
     """The value below which `share` of them lie."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else 0.0
@@ -241,11 +263,20 @@ def recall_table(tally: Tally) -> Table:
 
 
 def timing_table(tally: Tally) -> Table:
-    """What gathering took, at a new place and after a keystroke there."""
+    """What gathering took, at a new place and after a keystroke there.
+
+    Beside it the processor time of this process's loop: what a busy machine does not add to.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("gathering", "times", "p50 ms", "p99 ms", "max ms"):
         table.add_column(name, justify="left" if name == "gathering" else "right")
-    for name, values in (("at a new place", tally.first_ms), ("warm", tally.warm_ms)):
+    rows = {
+        "at a new place": tally.first_ms,
+        "warm": tally.warm_ms,
+        "at a new place, processor time": tally.first_cpu_ms,
+        "warm, processor time": tally.warm_cpu_ms,
+    }
+    for name, values in rows.items():
         spread = (percentile(values, 0.5), percentile(values, 0.99), max(values, default=0.0))
         table.add_row(name, str(len(values)), *(f"{ms:.2f}" for ms in spread))
     return table
@@ -260,7 +291,10 @@ def print_report(console: Console, tally: Tally) -> None:
     console.print(recall_table(tally))
     console.print(timing_table(tally))
     late = tally.late / max(1, len(tally.first_ms))
-    console.print(f"names left out at a new place because the server was late: {late:.2f} a step")
+    console.print(
+        f"names left out at a new place because the server was late: {late:.2f} a step;"
+        f" load average {os.getloadavg()[0]:.1f}"
+    )
 
 
 async def measure(repo: Path, extension: str, limit: int, skip: int, minutes: float) -> Tally:
@@ -297,6 +331,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--missed", action="store_true", help="list what ours did not hold")
     options = parser.parse_args()
+    provide_server(options.ext)
     tally = asyncio.run(
         measure(options.repo, options.ext, options.steps, options.skip, options.minutes)
     )

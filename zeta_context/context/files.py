@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zeta_context.context import syntax
 from zeta_context.context.grammars import language_of
@@ -35,14 +35,15 @@ OUTLINE_STRETCH = 16_384
 """Code points whose outline is made at a time."""
 
 Stamp = tuple[int, int, int]
+T = TypeVar("T")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class SourceFile:
     """A file's text and tree at one moment; `tree` is None for plain text.
 
-    `excerpts` remembers what was worked out from this text alone, by place; `assembled` what was
-    last made of it, and of what.
+    `excerpts` and `facts` remember what was worked out from this text alone, by place and by what
+    worked it out; `assembled` what was last made of it, and of what.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class SourceFile:
     tree: SyntaxTree | None
     stamp: Stamp | None = None
     excerpts: dict[Span, DefinitionRows] = field(default_factory=dict)
+    facts: dict[Callable[[SourceFile], object], Any] = field(default_factory=dict)
     assembled: tuple[object, RelatedFile] | None = None
     _enclosing: dict[int, tuple[OutlineItem, ...]] = field(default_factory=dict)
     _children: dict[Span, list[OutlineItem]] = field(default_factory=dict)
@@ -62,6 +64,13 @@ class SourceFile:
         if self._outline is None:
             self.work_out()
         return self._outline or ()
+
+    def once(self, work: Callable[[SourceFile], T]) -> T:
+        """What `work` makes of this file, made once."""
+        if work not in self.facts:
+            self.facts[work] = work(self)
+        found: T = self.facts[work]
+        return found
 
     def work_out(self) -> None:
         """Make the outline, a stretch at a time: others get to run in between.

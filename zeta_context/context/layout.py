@@ -123,7 +123,7 @@ class Layout:
         self._cursor = cursor
         self._is_over = is_over
         self._changes: dict[tuple[int, int], Change | None] = {}
-        self._pieces: dict[Path, list[Piece]] = defaultdict(list)
+        self._pieces: dict[Path, dict[Rows, Piece]] = defaultdict(dict)
         self._found: dict[tuple[Path, int], Found] = {}
 
     def place(self, ranked: Iterable[tuple[int, Target]]) -> list[Placed]:
@@ -144,11 +144,13 @@ class Layout:
             if self._is_over():
                 return False
             target, path = one.target, one.target.path
+            pieces, source = self._pieces[path], _SOURCES[target.kind]
             for rows, order in self._rows(one):
-                piece = Piece(
-                    rows=rows, order=order, source=_SOURCES[target.kind], symbol=target.symbol
-                )
-                self._pieces[path].append(piece)
+                # Many names lead to the same rows: the best of them tells why they are shown.
+                if rows not in pieces or order < pieces[rows].order:
+                    pieces[rows] = Piece(
+                        rows=rows, order=order, source=source, symbol=target.symbol
+                    )
             row = self._rows_now(path, (one.file.snapshot.point(one.span.start).row, 0))[0]
             found = Found(
                 symbol=target.symbol,
@@ -180,11 +182,16 @@ class Layout:
 
     def add_pieces(self, path: Path, pieces: Iterable[Piece]) -> None:
         """Take in rows of a file that we hold; of the current document as they are in its base."""
-        self._pieces[path] += pieces
+        known = self._pieces[path]
+        for piece in pieces:
+            if piece.rows not in known or piece.order < known[piece.rows].order:
+                known[piece.rows] = piece
 
     def related_files(self, project: str) -> tuple[RelatedFile, ...]:
         """The files, the one with the best excerpt first; at most `MAX_ROWS` rows in all."""
-        everything = [(path, piece) for path, pieces in self._pieces.items() for piece in pieces]
+        everything = [
+            (path, piece) for path, pieces in self._pieces.items() for piece in pieces.values()
+        ]
         everything.sort(key=lambda pair: pair[1].order)
         chosen: dict[Path, list[Piece]] = defaultdict(list)
         rows = 0

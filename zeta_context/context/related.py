@@ -126,21 +126,13 @@ def outline_pieces(file: SourceFile, cursor: int, first_order: int) -> list[Piec
     if file.tree is None:
         return []
     row = file.snapshot.point(cursor).row
-    items = file.outline
-    around = [item for item in items if item.span.contains(cursor) and item.kind in _TYPES]
-    inside = around[-1] if around else None
-    heads: list[tuple[bool, int, Rows]] = []
-    functions: list[OutlineItem] = []
-    for item in items:
-        while functions and functions[-1].span.end < item.span.start:
-            functions.pop()
-        if functions:
-            continue  # a function's own functions are nobody else's
-        if item.kind not in _TYPES:
-            functions.append(item)
-        is_member = inside is not None and inside.span.contains(item.span.start)
-        heads.append((not is_member, abs(item.start_row - row), _head(file, item)))
-    heads += [(True, abs(rows[0] - row), rows) for rows in _constants(file, items)]
+    around = [item for item in file.outline if item.kind in _TYPES and item.span.contains(cursor)]
+    inside = around[-1].span if around else None
+    heads = [
+        (inside is None or not inside.contains(start), abs(item_row - row), rows)
+        for start, item_row, rows in file.once(_heads)
+    ]
+    heads += [(True, abs(rows[0] - row), rows) for rows in file.once(_constants)]
     return [
         Piece(rows=rows, order=first_order + at, source="current_file")
         for at, (_, _, rows) in enumerate(sorted(heads)[:MAX_HEADS])
@@ -149,6 +141,17 @@ def outline_pieces(file: SourceFile, cursor: int, first_order: int) -> list[Piec
 
 def import_pieces(file: SourceFile, order: int) -> list[Piece]:
     """The rows of the file's imports, which say what may be used without asking."""
+    return [Piece(rows=one, order=order, source="current_file") for one in file.once(_import_rows)]
+
+
+def module_pieces(file: SourceFile, order: int) -> list[Piece]:
+    """The heads of what a module defines at its top level."""
+    return [
+        Piece(rows=rows, order=order, source="lsp_definition") for rows in file.once(_module_heads)
+    ]
+
+
+def _import_rows(file: SourceFile) -> list[Rows]:
     if file.tree is None:
         return []
     rows: list[Rows] = []
@@ -156,16 +159,27 @@ def import_pieces(file: SourceFile, order: int) -> list[Piece]:
         if node.type in _IMPORTS:
             start, end = file.tree.span(node)
             rows.append((file.snapshot.point(start).row, file.snapshot.point(end).row + 1))
-    return [Piece(rows=one, order=order, source="current_file") for one in merge_rows(rows)]
+    return merge_rows(rows)
 
 
-def module_pieces(file: SourceFile, order: int) -> list[Piece]:
-    """The heads of what a module defines at its top level."""
+def _heads(file: SourceFile) -> list[tuple[int, int, Rows]]:
+    """Of each item but those inside of functions: its offset, its first row, the rows to show."""
+    heads: list[tuple[int, int, Rows]] = []
+    functions: list[OutlineItem] = []
+    for item in file.outline:
+        while functions and functions[-1].span.end < item.span.start:
+            functions.pop()
+        if functions:
+            continue  # a function's own functions are nobody else's
+        if item.kind not in _TYPES:
+            functions.append(item)
+        heads.append((item.span.start, item.start_row, _head(file, item)))
+    return heads
+
+
+def _module_heads(file: SourceFile) -> list[Rows]:
     heads = [_head(file, item) for item in file.outline if item.depth == 0]
-    heads += _constants(file, file.outline)
-    return [
-        Piece(rows=rows, order=order, source="lsp_definition") for rows in sorted(heads)[:MAX_HEADS]
-    ]
+    return sorted([*heads, *file.once(_constants)])[:MAX_HEADS]
 
 
 def _head(file: SourceFile, item: OutlineItem) -> Rows:
@@ -176,10 +190,11 @@ def _head(file: SourceFile, item: OutlineItem) -> Rows:
     return first, max(item.header_end_row, first + 1)
 
 
-def _constants(file: SourceFile, items: Sequence[OutlineItem]) -> list[Rows]:
+def _constants(file: SourceFile) -> list[Rows]:
     """The first rows of top-level statements that the outline does not name."""
-    assert file.tree is not None
-    named = {item.start_row for item in items if item.depth == 0}
+    if file.tree is None:
+        return []
+    named = {item.start_row for item in file.outline if item.depth == 0}
     rows: list[Rows] = []
     for node in file.tree.tree.root_node.named_children:
         row = file.snapshot.point(file.tree.span(node).start).row

@@ -40,6 +40,7 @@ class ServerProcess:
         self._on_body = on_body
         self._on_exit = on_exit
         self._has_ended = False
+        self._unsent: list[bytes] = []
         self._tasks = (
             asyncio.create_task(self._read(), name="lsp stdout"),
             asyncio.create_task(self._drain_stderr(), name="lsp stderr"),
@@ -85,7 +86,16 @@ class ServerProcess:
         if stdin.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             self._end("it stopped reading")
             return
-        stdin.write(encode_frame(body))
+        if not self._unsent:
+            # What is asked in one go is written in one go: a server is woken once for it.
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(encode_frame(body))
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        stdin = self._process.stdin
+        if unsent and stdin is not None and not stdin.is_closing():
+            stdin.write(b"".join(unsent))
 
     async def stop(self, *, grace_s: float = 1.0) -> None:
         """Close its input, wait `grace_s` seconds, then terminate, then kill it.
@@ -93,6 +103,7 @@ class ServerProcess:
         With no grace it is killed at once.
         """
         self._has_ended = True
+        self._flush()
         if self._process.stdin is not None:
             self._process.stdin.close()
         if grace_s > 0 and not await self._has_exited(grace_s):
