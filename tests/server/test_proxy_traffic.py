@@ -252,7 +252,19 @@ def test_diagnostics_of_a_shadow_document_are_consumed() -> None:
     wire.server(**shadow)
     raw = wire.server(method="textDocument/publishDiagnostics", params={"uri": "file:///p/b.py"})
     assert bytes(wire.out.client) == raw
-    assert len(wire.out.worker) == 1
+    assert len(wire.out.worker) == 2
+
+
+@pytest.mark.parametrize(("count", "is_copied"), [(1, True), (5000, False)])
+def test_published_diagnostics_pass_and_the_worker_sees_those_of_ordinary_size(
+    count: int, is_copied: bool
+) -> None:
+    wire = Wire()
+    wire.shake_hands()
+    params = {"uri": "file:///p/a.py", "diagnostics": [{"message": "m"}] * count}
+    raw = wire.server(method="textDocument/publishDiagnostics", params=params)
+    assert bytes(wire.out.client) == raw
+    assert len(wire.out.worker) == is_copied
 
 
 def test_documents_are_kept_for_a_later_worker_and_hints_are_not() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zeta_context.counts import Counts
-from zeta_context.errors import LspError, ResponseError, ServerGone
+from zeta_context.errors import LspError, ServerGone
 from zeta_context.lsp.answers import (
     ENCODINGS,
     Answers,
@@ -25,9 +25,10 @@ from zeta_context.lsp.answers import (
 from zeta_context.lsp.diagnostics import DiagnosticStore, ServerDiagnostic
 from zeta_context.lsp.documents import Location, encode_place, to_unit_point
 from zeta_context.lsp.locations import decode_locations
+from zeta_context.lsp.patience import ask_patiently
 from zeta_context.lsp.process import ServerProcess
 from zeta_context.lsp.progress import Progress
-from zeta_context.lsp.rpc import CONTENT_MODIFIED, SERVER_CANCELLED, Connection
+from zeta_context.lsp.rpc import Connection
 from zeta_context.lsp.sync import DocumentSync
 from zeta_context.text.point import Encoding
 from zeta_context.text.snapshot import TextSnapshot
@@ -42,7 +43,6 @@ SETTLING_S = 2.0
 
 MAX_RESTARTS = 3
 RESTART_WINDOW_S = 300.0
-_RETRY_DELAYS_S = (0.03, 0.06, 0.12, 0.25, 0.5)
 
 _PROVIDERS = {
     "textDocument/definition": "definitionProvider",
@@ -371,21 +371,14 @@ class LanguageServer:
         Raises ResponseError, RequestTimeout or ServerGone; a server that crashed is started again
         in the background, if it may be.
         """
-        deadline = self._clock() + timeout_s
-        connection = self._running_connection()
-        for delay in _RETRY_DELAYS_S:
-            left = max(deadline - self._clock(), 0.001)
-            try:
-                return await connection.request(method, params, timeout_s=left)
-            except ResponseError as error:
-                if error.code not in (CONTENT_MODIFIED, SERVER_CANCELLED):
-                    raise
-                if self._clock() + delay >= deadline:
-                    raise
-                self.counts.add("lsp_retried")
-            await asyncio.sleep(delay)
-        left = max(deadline - self._clock(), 0.001)
-        return await connection.request(method, params, timeout_s=left)
+        return await ask_patiently(
+            self._running_connection(),
+            method,
+            params,
+            timeout_s=timeout_s,
+            counts=self.counts,
+            clock=self._clock,
+        )
 
     def _running_connection(self) -> Connection:
         if self._state == "running" and self._connection is not None:

@@ -11,13 +11,15 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from zeta_context.counts import Counts
 from zeta_context.errors import NotOpen, ResponseError, ServerGone
 from zeta_context.lsp import uri as uris
+from zeta_context.lsp.diagnostics import DiagnosticStore, ServerDiagnostic
 from zeta_context.lsp.documents import Location, encode_place, to_unit_point
 from zeta_context.lsp.locations import decode_locations
+from zeta_context.lsp.patience import ask_patiently
 from zeta_context.lsp.progress import Progress
 from zeta_context.lsp.rpc import CONTENT_MODIFIED, METHOD_NOT_FOUND, Connection
 from zeta_context.text.point import Encoding
@@ -31,7 +33,16 @@ MAX_VISITED = 32
 _PROVIDERS = {
     "textDocument/definition": "definitionProvider",
     "textDocument/typeDefinition": "typeDefinitionProvider",
+    "textDocument/diagnostic": "diagnosticProvider",
 }
+
+
+class HeldDocument(NamedTuple):
+    """A document that the editor has open, as the worker knows it now."""
+
+    uri: str
+    version: int
+    snapshot: TextSnapshot
 
 
 class EditorServer:
@@ -42,14 +53,16 @@ class EditorServer:
         write: Callable[[bytes], None],
         *,
         id_prefix: str,
-        uri_of: Callable[[Path], str | None],
+        held: Callable[[Path], HeldDocument | None],
         counts: Counts,
     ) -> None:
         self.encoding: Encoding = "utf-16"
-        self._uri_of = uri_of
+        self._held = held
+        self._counts = counts
         self._capabilities: dict[str, Any] = {}
         self._registered: dict[str, str] = {}
         self._progress = Progress()
+        self._diagnostics = DiagnosticStore()
         self._is_ready = False
         self._turn = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._texts: OrderedDict[Path, TextSnapshot] = OrderedDict()
@@ -78,6 +91,15 @@ class EditorServer:
             case "client/registerCapability":
                 for item in params["registrations"]:
                     self._registered[str(item["id"])] = str(item["method"])
+            case "textDocument/publishDiagnostics":
+                self._take_published(params)
+
+    def _take_published(self, params: Any) -> None:
+        path = uris.to_path(str(params["uri"]))
+        held = self._held(path) if path is not None else None
+        if held is not None:
+            self._diagnostics.remember_text(held.uri, held.version, held.snapshot)
+            self._diagnostics.take_published(params)
 
     # What is asked of it.
 
@@ -110,7 +132,7 @@ class EditorServer:
 
     def open_snapshot(self, path: Path) -> TextSnapshot | None:
         """The text of a document that the editor has open."""
-        return self._texts.get(path) if self._uri_of(path) is not None else None
+        return self._texts.get(path) if self._held(path) is not None else None
 
     async def definition(self, path: Path, offset: int) -> tuple[Location, ...]:
         """Where the name at `offset` is defined."""
@@ -128,16 +150,46 @@ class EditorServer:
             raise NotOpen("a question about a document that was never seen")
         if not self._is_ready:
             raise ServerGone("the editor's language server is not there")
+        held = self._held(path)
         params = {
-            "textDocument": {"uri": self._uri_of(path) or uris.from_path(path)},
+            "textDocument": {"uri": held.uri if held is not None else uris.from_path(path)},
             "position": encode_place(to_unit_point(snapshot, offset, self.encoding)),
         }
         encoding = self.encoding
+        result = await self._request(method, params, path, snapshot)
+        return decode_locations(result, encoding)
+
+    async def _request(self, method: str, params: Any, path: Path, snapshot: TextSnapshot) -> Any:
+        """Its answer about the text `snapshot`; refused when that is not the text any more."""
         async with self._turn:
             self._check_current(path, snapshot)
-            result = await self.connection.request(method, params, timeout_s=REQUEST_TIMEOUT_S)
+            result = await ask_patiently(
+                self.connection,
+                method,
+                params,
+                timeout_s=REQUEST_TIMEOUT_S,
+                counts=self._counts,
+                check=lambda: self._check_current(path, snapshot),
+            )
         self._check_current(path, snapshot)
-        return decode_locations(result, encoding)
+        return result
+
+    def known_diagnostics(self, path: Path) -> tuple[ServerDiagnostic, ...]:
+        """What is known to be wrong with a document, without asking or waiting."""
+        held = self._held(path)
+        if held is None:
+            return ()
+        return self._diagnostics.read(held.uri, held.snapshot, self.encoding)
+
+    async def diagnostics(self, path: Path) -> tuple[ServerDiagnostic, ...]:
+        """The same after asking a server that can be asked; others have told it the editor."""
+        held = self._held(path)
+        if held is not None and self._is_ready and self._supports("textDocument/diagnostic"):
+            self._keep(path, held.snapshot)
+            params = {"textDocument": {"uri": held.uri}}
+            report = await self._request("textDocument/diagnostic", params, path, held.snapshot)
+            self._diagnostics.take_report(held.uri, report, held.version, held.snapshot)
+        return self.known_diagnostics(path)
 
     def _check_current(self, path: Path, snapshot: TextSnapshot) -> None:
         now = self._texts.get(path)

@@ -28,6 +28,7 @@ from zeta_context.server.proxy.workers import Keep
 OWN_PREFIX = "zeta/"
 INLINE_COMPLETION = "textDocument/inlineCompletion"
 CODE_ACTION = "textDocument/codeAction"
+PUBLISH_DIAGNOSTICS = "textDocument/publishDiagnostics"
 COPILOT_METHODS = frozenset(
     {"textDocument/copilotInlineEdit", "textDocument/didShowInlineEdit", "textDocument/didFocus"}
 )
@@ -48,6 +49,7 @@ _OBSERVED_FROM_CLIENT = DOCUMENT_SYNC | HANDSHAKE | {"textDocument/didSave", "sh
 _OBSERVED_FROM_SERVER = frozenset({"$/progress", "client/registerCapability"})
 _MAX_HINT_BYTES = 16 * 1024
 _MAX_DIAGNOSTICS_BYTES = 1024 * 1024
+_MAX_COPIED_DIAGNOSTICS_BYTES = 64 * 1024
 _MAX_ACTION_REQUEST_BYTES = 256 * 1024
 _MAX_REMEMBERED = 1000
 
@@ -238,8 +240,10 @@ class FromServer:
                 or token.startswith(traffic.own_id_start)
             )
             return "hold" if is_stopped else "pass"
-        if method == "textDocument/publishDiagnostics" and traffic.shadows:
-            return "hold"
+        if method == PUBLISH_DIAGNOSTICS:
+            if traffic.shadows:
+                return "hold"
+            return "copy" if size <= _MAX_COPIED_DIAGNOSTICS_BYTES else "pass"
         return "copy" if method in _OBSERVED_FROM_SERVER else "pass"
 
     def forward(self, data: bytes) -> None:
@@ -277,9 +281,11 @@ class FromServer:
             params = body[place[0] : place[1]]
             inner = find_member(params, "uri")
             uri = _read_text(params[inner[0] : inner[1]]) if inner else None
-        if uri not in self._traffic.shadows:
+        is_shadow = uri in self._traffic.shadows
+        if not is_shadow:
             self.forward(raw)
-        elif len(body) <= _MAX_DIAGNOSTICS_BYTES:
+        limit = _MAX_DIAGNOSTICS_BYTES if is_shadow else _MAX_COPIED_DIAGNOSTICS_BYTES
+        if len(body) <= limit:
             self._traffic.outlets.send_to_worker(link.FROM_SERVER, body)
 
     def lose_framing(self, error: FramingError) -> None:

@@ -31,7 +31,7 @@ from zeta_context.server.documents import EditorDocuments
 from zeta_context.server.features import Commands, Features
 from zeta_context.server.handshake import ENCODINGS, find_roots, has_document_changes
 from zeta_context.server.proxy import link
-from zeta_context.server.proxy.editor_server import EditorServer
+from zeta_context.server.proxy.editor_server import EditorServer, HeldDocument
 from zeta_context.server.proxy.envelope import find_member
 from zeta_context.session import Session
 from zeta_context.settings import Settings, load_settings
@@ -212,7 +212,7 @@ class Worker:
         self._server = EditorServer(
             lambda body: self._write(link.TO_SERVER, encode_frame(body)),
             id_prefix=f"{self._options['id_prefix']}{os.getpid()}:",
-            uri_of=self._uri_of,
+            held=self._held,
             counts=self._counts,
         )
         self._server.encoding = encoding
@@ -221,9 +221,14 @@ class Worker:
             session.lend_server(self._server)
         self._load_checkpoint()
 
-    def _uri_of(self, path: Path) -> str | None:
-        document = self._features.documents.find_file(path) if self._features else None
-        return document.uri if document is not None else None
+    def _held(self, path: Path) -> HeldDocument | None:
+        """A document that the editor has open, as it is now."""
+        documents = self._features.documents if self._features is not None else None
+        document = documents.find_file(path) if documents is not None else None
+        state = documents.state(document) if documents is not None and document else None
+        if document is None or state is None:
+            return None
+        return HeldDocument(document.uri, state.version, state.snapshot)
 
     # To the pump.
 

@@ -1,0 +1,120 @@
+"""The editor's server as the worker asks it: current texts only, patiently, with diagnostics."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zeta_context.counts import Counts
+from zeta_context.errors import ResponseError
+from zeta_context.lsp.rpc import CONTENT_MODIFIED, SERVER_CANCELLED
+from zeta_context.server.proxy.editor_server import EditorServer, HeldDocument
+from zeta_context.text.point import Encoding
+from zeta_context.text.snapshot import TextSnapshot
+
+PATH = Path("/p/a.py")
+URI = "file:///p/a.py"
+TEXT = "𝒳 = make()\n"
+UNITS = {"utf-8": 5, "utf-16": 3, "utf-32": 2}
+PULLED = {"definitionProvider": True, "diagnosticProvider": {}}
+
+
+class Desk:
+    """An editor's server whose answers a test scripts, and the document that the editor holds."""
+
+    def __init__(self, capabilities: dict[str, Any], encoding: Encoding = "utf-16") -> None:
+        self.held: HeldDocument | None = HeldDocument(URI, 3, TextSnapshot(TEXT))
+        self.counts = Counts()
+        self.asked: list[dict[str, Any]] = []
+        self.answer: Callable[[dict[str, Any]], dict[str, Any]] = lambda message: {"result": None}
+        self.server = EditorServer(
+            self.write, id_prefix="zeta:", held=lambda path: self.held, counts=self.counts
+        )
+        self.server.encoding = encoding
+        self.server.take_result({"capabilities": capabilities})
+        self.server.set_ready(True)
+        self.server.sync(PATH, language="python", version=3, snapshot=TextSnapshot(TEXT))
+
+    def write(self, body: bytes) -> None:
+        message = json.loads(body)
+        self.asked.append(message)
+        if "id" in message:
+            reply = json.dumps({"id": message["id"], **self.answer(message)}).encode()
+            asyncio.get_running_loop().call_soon(self.server.connection.receive, reply)
+
+    def place(self, start: int, end: int) -> dict[str, Any]:
+        places = ({"line": 0, "character": at} for at in (start, end))
+        return dict(zip(("start", "end"), places, strict=True))
+
+
+@pytest.mark.parametrize("encoding", UNITS)
+async def test_questions_and_answers_count_in_the_editors_units(encoding: Encoding) -> None:
+    desk = Desk({"definitionProvider": True}, encoding)
+    start = UNITS[encoding] + 2
+    found = {"uri": "file:///p/b.py", "range": desk.place(start, start + 4)}
+    desk.answer = lambda message: {"result": [found]}
+    (location,) = await desk.server.definition(PATH, TEXT.index("make"))
+    assert desk.asked[0]["params"]["position"]["character"] == start
+    assert (location.start.units, location.encoding) == (start, encoding)
+
+
+@pytest.mark.parametrize("code", [CONTENT_MODIFIED, SERVER_CANCELLED])
+async def test_a_server_that_is_not_ready_to_say_is_asked_again_later(code: int) -> None:
+    desk = Desk({"definitionProvider": True})
+    refusal = {"error": {"code": code, "message": "not now"}}
+    desk.answer = lambda message: refusal if len(desk.asked) < 3 else {"result": []}
+    assert await desk.server.definition(PATH, 4) == ()
+    assert len(desk.asked) == 3
+    assert desk.counts.totals()["lsp_retried"] == 2
+
+
+async def test_a_question_about_a_text_of_before_is_not_asked_again() -> None:
+    desk = Desk({"definitionProvider": True})
+
+    def change(message: dict[str, Any]) -> dict[str, Any]:
+        newer = TextSnapshot("another text\n")
+        desk.server.sync(PATH, language="python", version=4, snapshot=newer)
+        return {"error": {"code": CONTENT_MODIFIED, "message": "not now"}}
+
+    desk.answer = change
+    with pytest.raises(ResponseError):
+        await desk.server.definition(PATH, 4)
+    assert len(desk.asked) == 1
+
+
+@pytest.mark.parametrize("encoding", UNITS)
+async def test_published_diagnostics_are_known_where_they_are_now(encoding: Encoding) -> None:
+    desk = Desk({}, encoding)
+    at = UNITS[encoding] + 2
+    params = {
+        "uri": URI,
+        "version": 3,
+        "diagnostics": [{"range": desk.place(at, at + 4), "message": "no such name"}],
+    }
+    desk.server.observe("textDocument/publishDiagnostics", params)
+    desk.held = HeldDocument(URI, 4, TextSnapshot("# é\n" + TEXT))
+    (known,) = await desk.server.diagnostics(PATH)
+    assert desk.held.snapshot.slice(known.span) == "make"
+    assert not desk.asked
+
+
+async def test_diagnostics_are_asked_for_where_the_server_can_be_asked() -> None:
+    desk = Desk(PULLED)
+    item = {"range": desk.place(5, 9), "message": "no such name", "severity": 1}
+    desk.answer = lambda message: {"result": {"kind": "full", "items": [item]}}
+    (known,) = await desk.server.diagnostics(PATH)
+    assert TEXT[known.span.start : known.span.end] == "make"
+    assert desk.asked[0]["method"] == "textDocument/diagnostic"
+    assert desk.server.known_diagnostics(PATH) == (known,)
+
+
+async def test_diagnostics_of_a_document_that_the_editor_does_not_hold_are_nothing() -> None:
+    desk = Desk(PULLED)
+    desk.held = None
+    params = {"uri": URI, "diagnostics": [{"range": desk.place(0, 1), "message": "m"}]}
+    desk.server.observe("textDocument/publishDiagnostics", params)
+    assert await desk.server.diagnostics(PATH) == ()
+    assert not desk.asked
