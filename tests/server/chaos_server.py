@@ -59,9 +59,11 @@ def misbehave(way: str, number: object, params: dict[str, Any], late: list[bytes
         write(frame({"id": number, "result": "y" * int(params["bytes"])})[:-10])
         os.kill(os.getpid(), signal.SIGKILL)
     elif way == "slow":
-        for at in range(len(answer)):
-            write(answer[at : at + 1])
+        first = len(answer) - int(params.get("last", len(answer)))
+        write(answer[:first])
+        for at in range(first, len(answer)):
             time.sleep(float(params["pause"]))
+            write(answer[at : at + 1])
     elif way == "garbage":
         write(b"Traceback (most recent call last):\n  oops\n" + answer)
     elif way == "bad_length":

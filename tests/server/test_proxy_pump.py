@@ -36,6 +36,7 @@ SCENARIOS = {
     "crash in a small message": ways(("crash_in_message", {"bytes": 20})),
     "crash in a large message": ways(("crash_in_message", {"bytes": 1_000_000})),
     "byte by byte": ways(("slow", {"pause": 0.005})) + ENDED,
+    "a byte a second": ways(("slow", {"pause": 1.0, "last": 4}), ("duplicate", {})) + ENDED,
     "garbage before a message": ways(("garbage", {}), ("duplicate", {})) + ENDED,
     "a negative length": ways(("bad_length", {}), ("duplicate", {})) + ENDED,
     "a batch": ways(("batch", {}), ("duplicate", {})) + ENDED,
