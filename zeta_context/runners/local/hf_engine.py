@@ -6,6 +6,7 @@ for those that it knows. The model's own code runs, from the library, never from
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,7 @@ class HFEngine:
         _refuse_unforgetting(model)
         self._model = model.eval()
         self._context_window = context_window
+        self._cache_argument = _name_of_cache_argument(model)
         self.cost = CostCurve()
         self.interrupt: Callable[[], bool] | None = None
         layers = getattr(model.get_decoder(), "layers", ())
@@ -159,9 +161,9 @@ class HFEngine:
             with torch.inference_mode(), memory_errors():
                 output = self._model(
                     input_ids=torch.tensor([list(ids)], device=self._model.device),
-                    past_key_values=sequence.cache,
                     use_cache=True,
                     logits_to_keep=keep,
+                    **{self._cache_argument: sequence.cache},
                 )
         except PassInterrupted:
             sequence.truncate(before)
@@ -172,6 +174,12 @@ class HFEngine:
     def _look_up(self, *_: object) -> None:
         if self.interrupt is not None and self.interrupt():
             raise PassInterrupted
+
+
+def _name_of_cache_argument(model: PreTrainedModel) -> str:
+    """What the forward pass calls its cache: renamed in transformers 5.24."""
+    names = inspect.signature(model.forward).parameters
+    return "cache" if "cache" in names else "past_key_values"
 
 
 def _refuse_unforgetting(model: PreTrainedModel) -> None:
