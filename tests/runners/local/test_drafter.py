@@ -5,7 +5,6 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zeta_context.runners.local.accepted import AcceptedTexts
 from zeta_context.runners.local.drafter import Drafter
 from zeta_context.runners.local.words import replace_words
 
@@ -129,16 +128,6 @@ def test_whatever_the_model_says_a_draft_is_text_with_probabilities(
         for segment in drafter.draft(answer[:cut], is_split=is_split):
             assert segment.text
             assert 0 < segment.probability <= 1
-
-
-def test_accepted_texts_are_bounded_and_the_newest_stay() -> None:
-    accepted = AcceptedTexts(max_characters=40)
-    for number in range(20):
-        accepted.add(f"row {number:04}")
-    accepted.add("   ")
-    accepted.add("x" * 30)
-    (text,) = accepted.texts()
-    assert text.split("\n") == ["row 0015", "row 0016", "row 0017", "row 0018", "row 0019"]
 
 
 def test_words_are_replaced_only_whole() -> None:

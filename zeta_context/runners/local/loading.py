@@ -57,9 +57,12 @@ class LoadOptions:
     """How to load: what is None is chosen by what the machine has, or by measuring.
 
     `max_context` bounds the context window, and with it memory. `cache_directory` is where a GGUF
-    file is kept as unpacked weights; None is the user's own cache.
+    file is kept as unpacked weights; None is the user's own cache. `name` is what people call the
+    model, by default its file or folder. `short_passes` is `exact`, or `int8`: passes of a few
+    tokens then read weights of 8 bits, faster and not quite the same model.
     """
 
+    name: str = ""
     device: str | None = None
     dtype: str | None = None
     threads: int | None = None
@@ -67,6 +70,7 @@ class LoadOptions:
     engine: str = "auto"
     cache_directory: Path | None = None
     calibration_s: float = 1.0
+    short_passes: str = "exact"
 
 
 def load_model(path: Path, options: LoadOptions | None = None) -> LoadedModel:
@@ -94,7 +98,7 @@ def load_model(path: Path, options: LoadOptions | None = None) -> LoadedModel:
     model_files.assert_unchanged(files)
     engine.cost = calibrate(engine, budget_s=options.calibration_s)
     return LoadedModel(
-        name=files.name,
+        name=options.name or files.name,
         engine=engine,
         tokenizer=tokenizer,
         end_tokens=files.end_token_ids,
@@ -234,14 +238,28 @@ def _quiet_library() -> Iterator[None]:
     level = logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
+    unpacking, bar = _unpacking_bar()
+    if bar is not None:
+        unpacking.tqdm = lambda rows, **_: rows
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         logging.set_verbosity(level)
+        if bar is not None:
+            unpacking.tqdm = bar
         if was_shown:
             logging.enable_progress_bar()
+
+
+def _unpacking_bar() -> tuple[Any, Any]:
+    """The library's module for GGUF files and its progress bar, which heeds no setting."""
+    try:
+        from transformers import modeling_gguf_pytorch_utils as module
+    except ImportError:
+        return None, None
+    return module, getattr(module, "tqdm", None)
 
 
 def unpack_gguf(files: ModelFiles, cache: Path | None = None) -> ModelFiles:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zeta_context.counts import Counts
-from zeta_context.errors import ContextOverflow, OutOfMemory, RunnerError, RunnerGone
+from zeta_context.errors import ContextOverflow, OutOfMemory, RunnerError, RunnerGone, RunnerTimeout
 from zeta_context.runners.base import (
     Cancelled,
     CancelToken,
@@ -25,7 +25,6 @@ from zeta_context.runners.base import (
     OnText,
     Usage,
 )
-from zeta_context.runners.local.accepted import AcceptedTexts
 from zeta_context.runners.local.decoding import Decoded, Decoding, Limits
 from zeta_context.runners.local.drafter import Drafter
 from zeta_context.runners.local.prefixes import MAX_SEQUENCES, PrefixCache
@@ -42,13 +41,16 @@ _LEAST_ROOM = 16
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSettings:
     """`idle_unload_s` None keeps the model for good. `max_cache_bytes` bounds what is remembered
-    of earlier prompts; the latest one is always kept."""
+    of earlier prompts; the latest one is always kept. An answer may take `answer_s` once the model
+    is loaded: a model that wanders must not keep the others waiting.
+    """
 
     max_waiting: int = 4
     max_sequences: int = MAX_SEQUENCES
     max_cache_bytes: int = 768 * 1024 * 1024
     idle_unload_s: float | None = 900.0
     with_logprobs: bool = False
+    answer_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -58,6 +60,30 @@ class _Job:
     on_text: OnText | None
     answer: Future[Completion | Cancelled] = field(default_factory=Future)
     asked_at: float = field(default_factory=time.perf_counter)
+
+
+class _Deadline(CancelToken):
+    """Cancels when its request does, or when the time is up."""
+
+    __slots__ = ("_request", "_until")
+
+    def __init__(self, request: CancelToken, seconds: float | None) -> None:
+        super().__init__()
+        self._request = request
+        self._until = None if seconds is None else time.perf_counter() + seconds
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self._request.is_cancelled or self._is_over
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether the time was up before anybody cancelled."""
+        return self._is_over and not self._request.is_cancelled
+
+    @property
+    def _is_over(self) -> bool:
+        return self._until is not None and time.perf_counter() >= self._until
 
 
 class LocalRunner:
@@ -81,11 +107,11 @@ class LocalRunner:
         self._waiting: deque[_Job] = deque()
         self._ahead: tuple[str, CancelToken] | None = None
         self._running: CancelToken | None = None
+        self._reading: CancelToken | None = None
         self._is_closed = False
         self._thread: threading.Thread | None = None
         self._loaded: LoadedModel | None = None
         self._prefixes: PrefixCache | None = None
-        self.accepted = AcceptedTexts()
 
     @property
     def model(self) -> str:
@@ -111,7 +137,8 @@ class LocalRunner:
     ) -> Completion | Cancelled:
         """The greedy output; see `Runner.complete`.
 
-        Raises ModelRefused, ContextOverflow, OutOfMemory, and RunnerGone once closed.
+        Raises ModelRefused, ContextOverflow, OutOfMemory, RunnerTimeout, and RunnerGone once
+        closed.
         """
         job = _Job(request, cancel or CancelToken(), on_text)
         with self._wake:
@@ -122,8 +149,7 @@ class LocalRunner:
                 self._waiting.popleft().answer.set_result(Cancelled(reason="replaced"))
                 self._counts.add("runner_replaced")
             self._waiting.append(job)
-            if self._ahead is not None:
-                self._ahead[1].cancel()
+            self._stop_reading()
             self._wake.notify_all()
         return job.answer.result()
 
@@ -136,8 +162,7 @@ class LocalRunner:
             if self._is_closed or self._waiting:
                 return
             self._start()
-            if self._ahead is not None:
-                self._ahead[1].cancel()
+            self._stop_reading()
             self._ahead = (prompt, cancel or CancelToken())
             self._wake.notify_all()
 
@@ -156,13 +181,19 @@ class LocalRunner:
             for job in self._waiting:
                 job.answer.set_result(Cancelled(reason="closed"))
             self._waiting.clear()
-            for token in (self._running, self._ahead and self._ahead[1]):
-                if token is not None:
-                    token.cancel()
+            self._stop_reading()
+            if self._running is not None:
+                self._running.cancel()
             self._wake.notify_all()
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+
+    def _stop_reading(self) -> None:
+        """End what is read ahead, under way or still to come."""
+        if self._reading is not None:
+            self._reading.cancel()
+        self._ahead = None
 
     def _start(self) -> None:
         if self._thread is None:
@@ -188,7 +219,7 @@ class LocalRunner:
         """What to do next; nothing when closed, or when idle for long enough to unload."""
         idle_s = self._settings.idle_unload_s if self._loaded is not None else None
         with self._wake:
-            self._running = None
+            self._running = self._reading = None
             until = None if idle_s is None else self._clock() + idle_s
             while not (self._is_closed or self._waiting or self._ahead):
                 left = None if until is None else until - self._clock()
@@ -202,7 +233,7 @@ class LocalRunner:
                 self._running = job.cancel
                 return job, None
             ahead, self._ahead = self._ahead, None
-            self._running = ahead[1] if ahead is not None else None
+            self._reading = ahead[1] if ahead is not None else None
             return None, ahead
 
     def _answer(self, job: _Job) -> None:
@@ -234,11 +265,12 @@ class LocalRunner:
             raise ContextOverflow(
                 f"the prompt has {len(prompt)} tokens, the model takes {window - _LEAST_ROOM}"
             )
+        deadline = _Deadline(job.cancel, self._settings.answer_s)
         drafter = Drafter(
             request.guesses,
             reference=request.reference,
             substitutions=request.substitutions,
-            texts=(*self.accepted.texts(), request.prompt),
+            texts=(*request.texts, request.prompt),
         )
         decoding = Decoding(
             loaded.engine,
@@ -252,11 +284,14 @@ class LocalRunner:
                 with_logprobs=self._settings.with_logprobs,
             ),
             drafts=drafter,
-            cancel=job.cancel,
+            cancel=deadline,
             on_text=job.on_text,
         )
         out = decoding.run()
         prefixes.trim()
+        if out.finish is None and deadline.has_passed:
+            self._counts.add("runner_timeout")
+            raise RunnerTimeout(f"the model gave no whole answer in {self._settings.answer_s:g} s")
         if out.finish is None:
             self._counts.add("runner_canceled")
             return Cancelled(reason="closed" if self._is_closed else "canceled")

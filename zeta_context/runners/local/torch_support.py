@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import re
+import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -103,37 +106,67 @@ def choose_dtype(device: torch.device) -> torch.dtype:
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if device.type == "mps":
         return torch.float16
-    return min((torch.bfloat16, torch.float32), key=_product_ms)
+    products = {dtype: _product(dtype) for dtype in (torch.bfloat16, torch.float32)}
+    times = _compare({dtype: (lambda: None, product) for dtype, product in products.items()})
+    return min(times, key=lambda dtype: times[dtype])
 
 
 def choose_threads(dtype: torch.dtype) -> int:
-    """The number of threads with which a matrix product is fastest now, at most a core each.
+    """The number of threads for matrix products, at most a core each.
 
-    On a busy machine more threads can be many times slower than one: each waits for the last.
+    As many as there are cores, unless fewer are clearly faster now: on a busy machine each thread
+    waits for the last.
     """
     most = usable_cores()
     counts = sorted({1, max(1, most // 2), most})
     was = torch.get_num_threads()
-    times: dict[int, float] = {}
+    product = _product(dtype)
     try:
-        for count in counts:
-            torch.set_num_threads(count)
-            times[count] = _product_ms(dtype)
+        times = _compare(
+            {count: (partial(torch.set_num_threads, count), product) for count in counts}
+        )
     finally:
         torch.set_num_threads(was)
-    return min(counts, key=lambda count: (times[count], -count))
+    fastest = min(times.values())
+    return max(count for count in counts if times[count] <= _CLEARLY * fastest)
 
 
-def _product_ms(dtype: torch.dtype) -> float:
-    """The median time of a layer-sized product, in milliseconds."""
+_ROUNDS = 5
+_CLEARLY = 1.2
+
+_Key = TypeVar("_Key")
+
+
+def _compare(
+    contestants: dict[_Key, tuple[Callable[[], object], Callable[[], object]]],
+) -> dict[_Key, float]:
+    """The time of each, in milliseconds: the median over some rounds of the best in a round.
+
+    They take turns, so that what else the machine does hits all of them. Each is a preparation,
+    which is not timed, and what is.
+    """
+    bests: dict[_Key, list[float]] = {key: [] for key in contestants}
+    for _ in range(_ROUNDS):
+        for key, (prepare, run) in contestants.items():
+            prepare()
+            run()
+            times: list[float] = []
+            end = time.perf_counter() + 0.015
+            while len(times) < 3 or (time.perf_counter() < end and len(times) < 100):
+                started = time.perf_counter()
+                run()
+                times.append((time.perf_counter() - started) * 1000)
+            bests[key].append(min(times))
+    return {key: statistics.median(found) for key, found in bests.items()}
+
+
+def _product(dtype: torch.dtype) -> Callable[[], object]:
+    """A matrix product of a layer's size, to be timed."""
     weight = torch.ones(1536, 1024, dtype=dtype)
     x = torch.ones(64, 1024, dtype=dtype)
-    times: list[float] = []
-    with torch.inference_mode():
-        torch.nn.functional.linear(x, weight)
-        end = time.perf_counter() + 0.06
-        while len(times) < 5 or (time.perf_counter() < end and len(times) < 400):
-            started = time.perf_counter()
-            torch.nn.functional.linear(x, weight)
-            times.append((time.perf_counter() - started) * 1000)
-    return sorted(times)[len(times) // 2]
+
+    def run() -> object:
+        with torch.inference_mode():
+            return torch.nn.functional.linear(x, weight)
+
+    return run

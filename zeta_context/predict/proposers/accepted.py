@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
+
+from zeta_context.events.event import Event
 
 MAX_CHARACTERS = 64_000
 
@@ -32,6 +35,13 @@ class AcceptedTexts:
             self._characters += len(text)
             while self._characters > self._max_characters:
                 self._characters -= len(self._texts.popleft())
+
+    def add_events(self, events: Sequence[Event]) -> None:
+        """Remember the rows that accepted predictions put in."""
+        for event in events:
+            if event.predicted:
+                rows = (row[1:] for row in event.diff.splitlines() if row.startswith("+"))
+                self.add("\n".join(rows))
 
     def texts(self) -> tuple[str, ...]:
         """What is remembered as one text, or nothing: the newest last."""
