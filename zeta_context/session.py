@@ -59,6 +59,8 @@ class Session:
             self.settings.context,
             self.settings.predict,
             proposers,
+            model=self.settings.model,
+            remote=self.settings.remote,
             counts=self.counts,
             clock=clock,
         )

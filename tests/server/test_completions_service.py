@@ -234,7 +234,10 @@ async def test_a_client_that_leaves_stops_the_model(served: Served, runner: ToyR
         await _until(lambda: len(runner.cancelled) == 1)
         assert time.monotonic() - started < 1
         runner.cancelled.clear()
-    await _until(lambda: served.counts.total("serve_client_left") == 2)
+    # Noticed while it waits, or while it is being told something.
+    await _until(
+        lambda: sum(map(served.counts.total, ("serve_client_left", "serve_client_gone"))) == 2
+    )
 
 
 async def test_a_client_that_leaves_while_waiting_costs_the_model_nothing(

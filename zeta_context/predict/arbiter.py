@@ -11,7 +11,7 @@ from zeta_context.counts import Counts
 from zeta_context.predict.checks import Checks
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.predict.rejections import Rejections
-from zeta_context.predict.view import Document, Proposer, View
+from zeta_context.predict.view import Document, LastingProposer, Proposer, View
 from zeta_context.text.edit import TextEdit
 
 OUT_OF_STEP = Discarded(reason="needs_resync", detail="edits were missed: send the whole text")
@@ -49,16 +49,32 @@ class Arbiter:
         if view.document.needs_resync:
             return answer
         suppressed: Discarded | None = None
-        for proposer in self._proposers:
+        for number, proposer in enumerate(self._proposers):
             if view.cancel.is_cancelled:
                 return CANCELED
             answer, is_suppressed = self._ask(proposer, view)
             if answer:
+                self._read_ahead(self._proposers[number + 1 :], view)
                 return answer
             if is_suppressed and suppressed is None and isinstance(answer, Discarded):
                 suppressed = answer
         # That something was held back says more than that a later proposer had nothing.
         return answer if suppressed is None else suppressed
+
+    def close(self) -> None:
+        """Let go of what proposers hold."""
+        for proposer in self._proposers:
+            if isinstance(proposer, LastingProposer):
+                proposer.close()
+
+    def _read_ahead(self, proposers: Sequence[Proposer], view: View) -> None:
+        """Nobody waits for those that were not asked: they may read what the next prompt shares."""
+        for proposer in proposers:
+            if isinstance(proposer, LastingProposer):
+                try:
+                    proposer.read_ahead(view)
+                except Exception as fault:
+                    self._counts.add(f"fault_{proposer.name}_{type(fault).__name__}")
 
     def _ask(self, proposer: Proposer, view: View) -> tuple[Prediction | Discarded, bool]:
         try:

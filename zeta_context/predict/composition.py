@@ -15,10 +15,12 @@ from zeta_context.predict.checks import Checks
 from zeta_context.predict.following import Follower
 from zeta_context.predict.offers import Offers
 from zeta_context.predict.predictor import Predictor
-from zeta_context.predict.proposers.repeat import RepeatProposer
+from zeta_context.predict.proposers.configured import make_proposers
 from zeta_context.predict.rejections import Rejections, rejections_folder
 from zeta_context.predict.settings import PredictSettings
 from zeta_context.predict.view import Proposer
+from zeta_context.runners.endpoint import RemotePermission
+from zeta_context.runners.settings import ModelSettings
 
 
 class Parts(NamedTuple):
@@ -37,11 +39,16 @@ def compose(
     settings: PredictSettings,
     proposers: Sequence[Proposer] | None,
     *,
+    model: ModelSettings | None = None,
+    remote: RemotePermission | None = None,
     counts: Counts,
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
 ) -> Parts:
-    """The parts for some projects; without proposers, the one that needs no model."""
+    """The parts for some projects.
+
+    Without proposers: the one that needs no model, and after it the model of the settings.
+    """
     folder = None
     if settings.keep_rejections:
         folder = settings.rejections_folder or rejections_folder()
@@ -54,7 +61,9 @@ def compose(
         tracker,
         gatherer,
         Arbiter(
-            (RepeatProposer(),) if proposers is None else proposers,
+            make_proposers(projects, model or ModelSettings(), remote or RemotePermission(), counts)
+            if proposers is None
+            else proposers,
             counts,
             checks=Checks(settings.checks),
             rejections=rejections,

@@ -106,10 +106,10 @@ class Predictor:
         return await self._ask(document, _offset(document, cursor), trigger, CancelToken())
 
     async def aclose(self) -> None:
-        """Give up all requests."""
+        """Give up all requests, and let go of what proposers hold."""
         self._stop_ahead()
         self._give_up(self._schedule.pending)
-        await asyncio.sleep(0)
+        await asyncio.to_thread(self._arbiter.close)
 
     # Requests.
 

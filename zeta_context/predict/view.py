@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from zeta_context.events.document import OpenDocument
 from zeta_context.events.event import Event
@@ -75,3 +75,16 @@ class Proposer(Protocol):
     def name(self) -> str: ...
 
     def propose(self, view: View) -> Prediction | Discarded: ...
+
+
+@runtime_checkable
+class LastingProposer(Proposer, Protocol):
+    """A proposer with something behind it: a model that can read ahead, and is to be let go."""
+
+    def read_ahead(self, view: View) -> None:
+        """Make use of idle time: a question about a view like this one may come. Returns soon."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds; `propose` ends early."""
+        ...

@@ -41,8 +41,9 @@ class CompletionRequest:
     `guesses` are whole answers, the likeliest first: the previous prediction carried over to the
     text as it is now, then the answer that changes nothing. `reference` is the text that the
     answer repeats for the most part, the editable region as the prompt shows it.
-    `substitutions` are pairs of old and new words from the recent events. None of these changes
-    the answer, only how fast it comes; a runner that cannot use them leaves them alone.
+    `substitutions` are pairs of old and new words from the recent events, `texts` what was accepted
+    earlier, the newest last. None of these changes the answer, only how fast it comes; a runner
+    that cannot use them leaves them alone.
     `messages` say the same as `prompt` in turns of a chat, for a server that wants those.
     """
 
@@ -52,6 +53,7 @@ class CompletionRequest:
     guesses: tuple[str, ...] = ()
     reference: str = ""
     substitutions: tuple[tuple[str, str], ...] = ()
+    texts: tuple[str, ...] = ()
     messages: tuple[Message, ...] = ()
 
 

@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from zeta_context.counts import Counts
 from zeta_context.errors import ModelRefused, SettingsError
 from zeta_context.prompt.format import Format
-from zeta_context.prompt.registry import find_format
+from zeta_context.prompt.registry import find_format, formats
 from zeta_context.runners.base import Runner
-from zeta_context.runners.endpoint import RemotePermission, parse_endpoint
+from zeta_context.runners.endpoint import Endpoint, RemotePermission, parse_endpoint
 from zeta_context.runners.installed import find_installed
 from zeta_context.runners.models import find_model, suggest_models
 from zeta_context.runners.replay import ReplayRunner
 from zeta_context.runners.settings import ModelSettings
 from zeta_context.status import status_folder
+
+if TYPE_CHECKING:
+    from zeta_context.runners.http.servers import ServerKind
+    from zeta_context.runners.local.loading import LoadedModel
 
 INSTALL_LOCAL = "pip install 'zeta-context[local]'"
 """What installs the libraries that models run with."""
@@ -32,12 +38,17 @@ def open_runner(
     *,
     permission: RemotePermission | None = None,
     counts: Counts | None = None,
+    prefers_shared: bool = False,
 ) -> Runner:
     """The runner of a model.
 
     Raises SettingsError for settings that name no model, and ModelRefused for a model that is not
-    there or cannot be loaded; a server is asked only with the first request.
+    there; it is loaded, and a server is asked, only with the first request. With `prefers_shared`
+    a local model that `zeta-context model serve` has already is asked for there: it takes a
+    gigabyte or more, once.
     """
+    if prefers_shared and settings.kind == "local" and _is_shared(settings):
+        settings = replace(settings, runner="shared", path="", endpoint="")
     counts = counts if counts is not None else Counts()
     match settings.kind:
         case "none":
@@ -115,15 +126,100 @@ def _open_local(settings: ModelSettings, counts: Counts) -> Runner:
         raise ModelRefused(
             f"a local model needs {', '.join(missing)}: install them with `{INSTALL_LOCAL}`"
         )
-    from zeta_context.runners.local.loading import load_model
     from zeta_context.runners.local.runner import LocalRunner, LocalSettings
 
     return LocalRunner(
-        lambda: load_model(path),
+        lambda: _load_local(path, settings),
         model=settings.model_name,
-        settings=LocalSettings(idle_unload_s=settings.idle_unload_minutes * 60),
+        settings=LocalSettings(
+            idle_unload_s=settings.idle_unload_minutes * 60 or None,
+            answer_s=settings.timeout_ms / 1000,
+        ),
         counts=counts,
     )
+
+
+def _load_local(path: Path, settings: ModelSettings) -> LoadedModel:
+    """Load a model and check that it was made for its format, where that is known."""
+    from zeta_context.runners.local.fitting import check_fit
+    from zeta_context.runners.local.loading import LoadOptions, load_model
+
+    loaded = load_model(path, LoadOptions(name=settings.model_name, **_load_options(settings)))
+    try:
+        prompt_format = choose_format(settings)
+    except SettingsError:  # a shared model, say: its clients know the format
+        return loaded
+    check_fit(loaded.name, loaded.tokenizer, prompt_format, formats())
+    return loaded
+
+
+_LOAD_OPTIONS: Mapping[str, type] = {
+    "device": str,
+    "dtype": str,
+    "threads": int,
+    "max_context": int,
+    "engine": str,
+    "short_passes": str,
+}
+"""Keys of `[model.options]` for a local model; see `LoadOptions`."""
+
+
+def _load_options(settings: ModelSettings) -> dict[str, Any]:
+    """Raises SettingsError for an option that there is none of, or of another type."""
+    for name, value in settings.options.items():
+        kind = _LOAD_OPTIONS.get(name)
+        if kind is None:
+            raise SettingsError(
+                f"model.options.{name} means nothing for a local model; known: "
+                f"{', '.join(_LOAD_OPTIONS)}"
+            )
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise SettingsError(f"model.options.{name} has to be a {_KIND_NAMES[kind]}")
+    return dict(settings.options)
+
+
+_KIND_NAMES: Mapping[type, str] = {str: "text", int: "whole number"}
+
+
+def _is_shared(settings: ModelSettings) -> bool:
+    """Whether `zeta-context model serve` runs for this user and has the model."""
+    path = default_socket_path()
+    if not path.exists():
+        return False
+    import json
+    import socket
+
+    request = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    try:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.settimeout(_ASK_SHARED_S)
+            asking.connect(str(path))
+            asking.sendall(request)
+            with asking.makefile("rb") as answer:
+                body = answer.read(65_536).partition(b"\r\n\r\n")[2]
+        models = json.loads(body)["data"]
+        return any(model["id"] == settings.model_name for model in models)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+_ASK_SHARED_S = 1.0
+
+
+def check_permission(settings: ModelSettings, permission: RemotePermission) -> None:
+    """Raise RemoteNotAllowed for a model on another machine that the user has not allowed."""
+    if settings.kind in ("http", "shared"):
+        permission.check(_find_endpoint(settings)[1])
+
+
+def _find_endpoint(settings: ModelSettings) -> tuple[ServerKind, Endpoint]:
+    from zeta_context.runners.http.servers import find_server
+
+    server = find_server("shared" if settings.kind == "shared" else settings.api)
+    url = settings.endpoint
+    if not url and settings.kind == "shared":
+        url = f"unix:{default_socket_path()}"
+    return server, parse_endpoint(url, default_path=server.path)
 
 
 def _open_http(
@@ -133,15 +229,11 @@ def _open_http(
 ) -> Runner:
     from zeta_context.runners.http.exchange import Limits
     from zeta_context.runners.http.runner import HttpRunner
-    from zeta_context.runners.http.servers import find_server
 
-    server = find_server("shared" if settings.kind == "shared" else settings.api)
-    url = settings.endpoint
-    if not url and settings.kind == "shared":
-        url = f"unix:{default_socket_path()}"
+    server, endpoint = _find_endpoint(settings)
     total_s = settings.timeout_ms / 1000
     return HttpRunner(
-        parse_endpoint(url, default_path=server.path),
+        endpoint,
         server,
         model=settings.id,
         permission=permission,

@@ -19,19 +19,24 @@ from zeta_context.errors import (
     OutOfMemory,
     OutputError,
     OverBudget,
+    RemoteNotAllowed,
+    RunnerBusy,
     RunnerError,
     RunnerGone,
     RunnerTimeout,
+    SettingsError,
     SpecialTokens,
     TextError,
 )
 from zeta_context.predict.prediction import Discarded, Prediction
+from zeta_context.predict.proposers.accepted import AcceptedTexts
 from zeta_context.predict.proposers.guesses import (
     carry_over,
     find_first_finished,
     find_substitutions,
 )
-from zeta_context.predict.view import View
+from zeta_context.predict.remote import NOT_ALLOWED, Redact
+from zeta_context.predict.view import Proposer, View
 from zeta_context.prompt.format import (
     FinishReason,
     Format,
@@ -42,19 +47,22 @@ from zeta_context.prompt.format import (
 from zeta_context.prompt.input import PromptInput
 from zeta_context.prompt.model_text import normalize
 from zeta_context.runners.base import CancelToken, Completion, CompletionRequest, Runner
-from zeta_context.text.edit import TextEdit
+from zeta_context.text.edit import TextEdit, apply_edits
 from zeta_context.text.point import Point, Span
 
 OnPrediction = Callable[[Prediction], None]
 
 _MAX_REMEMBERED = 16
-_REASONS: tuple[tuple[type[RunnerError], str], ...] = (
+_REASONS: tuple[tuple[type[RunnerError | SettingsError], str], ...] = (
     (ContextOverflow, "prompt_too_long"),
     (OutOfMemory, "out_of_memory"),
     (ModelRefused, "model_refused"),
     (RunnerTimeout, "runner_timeout"),
     (RunnerGone, "runner_gone"),
+    (RunnerBusy, "runner_busy"),
+    (RemoteNotAllowed, "remote_not_allowed"),
     (BadAnswer, "bad_answer"),
+    (SettingsError, "model_not_set_up"),
 )
 
 _DocumentKey = tuple[str, str]
@@ -73,7 +81,8 @@ class ModelProposer:
 
     `on_first_edit` is given the first change of an answer as soon as it is certain, in the
     runner's thread and before `propose` returns; it is part of the final prediction as a rule,
-    but need not be.
+    but need not be. `redact` decides what a model on another machine is shown: without it, nothing.
+    `guesser` is a quick proposer whose guess may speed the model up; it never changes an answer.
     """
 
     def __init__(
@@ -83,11 +92,16 @@ class ModelProposer:
         *,
         name: str = "model",
         on_first_edit: OnPrediction | None = None,
+        redact: Redact | None = None,
+        guesser: Proposer | None = None,
     ) -> None:
         self._runner = runner
         self._format = prompt_format
         self._name = name
         self._on_first_edit = on_first_edit
+        self._redact = redact
+        self._guesser = guesser
+        self._accepted = AcceptedTexts()
         self._lock = threading.Lock()
         self._asking: dict[_DocumentKey, CancelToken] = {}
         self._answered: OrderedDict[_DocumentKey, _Answered] = OrderedDict()
@@ -101,12 +115,14 @@ class ModelProposer:
         """The model's next edit, or why there is none.
 
         Reasons: `no_context`, `special_tokens`, `over_budget`, `canceled`, `no_edit`, `truncated`,
-        `bad_output`, and for a model that cannot be asked `prompt_too_long`, `out_of_memory`,
-        `model_refused`, `runner_timeout`, `runner_gone`, `bad_answer`, `runner_error`.
+        `bad_output`; for a model on another machine those of `Redact`; and for a model that cannot
+        be asked `prompt_too_long`, `out_of_memory`, `model_refused`, `runner_timeout`,
+        `runner_gone`, `runner_busy`, `remote_not_allowed`, `bad_answer`, `model_not_set_up`,
+        `runner_error`.
         """
-        prompt_input = view.prompt_input
-        if prompt_input is None:
-            return Discarded(reason="no_context", detail="nothing was gathered around the cursor")
+        prompt_input = self._input_to_show(view.prompt_input)
+        if isinstance(prompt_input, Discarded):
+            return prompt_input
         try:
             rendered = self._format.render(prompt_input)
         except SpecialTokens as problem:
@@ -125,11 +141,18 @@ class ModelProposer:
         if token is not None:
             token.cancel()
 
-    def read_ahead(self, prompt_input: PromptInput) -> None:
+    def close(self) -> None:
+        """Let go of the runner; what it answers meanwhile ends as `closed`."""
+        self._runner.close()
+
+    def read_ahead(self, view: View) -> None:
         """Let an idle runner read what the next prompt will begin with: all above the cursor's row.
 
-        Silent when there is nothing to read.
+        Silent when there is nothing to read; a model on another machine is not asked to.
         """
+        prompt_input = view.prompt_input
+        if prompt_input is None or self._runner.is_remote:
+            return
         try:
             text = self._format.render(prompt_input).text
             changed = self._format.render(_with_changed_row(prompt_input)).text
@@ -144,7 +167,7 @@ class ModelProposer:
             self._runner.prefill(text[:row_start])
 
     def make_request(
-        self, prompt_input: PromptInput, rendered: RenderedPrompt
+        self, prompt_input: PromptInput, rendered: RenderedPrompt, view: View | None = None
     ) -> CompletionRequest:
         """The request for a rendered prompt, with what can be guessed of its answer."""
         region = _region(prompt_input, rendered)
@@ -157,6 +180,8 @@ class ModelProposer:
             if carried is not None:
                 regions.append(carried)
         regions.append(region)
+        if view is not None and (guessed := self._guess(view, prompt_input, rendered)) is not None:
+            regions.append(guessed)
         guesses = [self._format.encode(prompt_input, one) for one in dict.fromkeys(regions)]
         return CompletionRequest(
             prompt=rendered.text,
@@ -165,6 +190,8 @@ class ModelProposer:
             guesses=tuple(dict.fromkeys(guesses)),
             reference=region,
             substitutions=find_substitutions(prompt_input.events),
+            texts=() if self._runner.is_remote else self._accepted.texts(),
+            messages=rendered.messages,
         )
 
     def remember(self, prompt_input: PromptInput, rendered: RenderedPrompt, predicted: str) -> None:
@@ -176,23 +203,44 @@ class ModelProposer:
             while len(self._answered) > _MAX_REMEMBERED:
                 self._answered.popitem(last=False)
 
+    def _input_to_show(self, prompt_input: PromptInput | None) -> PromptInput | Discarded:
+        if prompt_input is None:
+            return Discarded(reason="no_context", detail="nothing was gathered around the cursor")
+        if not self._runner.is_remote:
+            return prompt_input
+        return NOT_ALLOWED if self._redact is None else self._redact(prompt_input)
+
+    def _guess(self, view: View, prompt_input: PromptInput, rendered: RenderedPrompt) -> str | None:
+        """The region as the guesser would leave it, where it changes that and nothing else."""
+        offset = _excerpt_offset(view, prompt_input)
+        answer = None if self._guesser is None else self._guesser.propose(view)
+        if offset is None or not isinstance(answer, Prediction) or answer.path != prompt_input.path:
+            return None
+        start, end = rendered.editable
+        edits = shift_edits(answer.edits, -offset - start)
+        if any(edit.span.start < 0 or edit.span.end > end - start for edit in edits):
+            return None
+        return normalize(apply_edits(prompt_input.cursor_excerpt[start:end], edits))
+
     def _ask(
         self, view: View, prompt_input: PromptInput, rendered: RenderedPrompt, offset: int
     ) -> Prediction | Discarded:
         key = (prompt_input.project, prompt_input.path)
-        token = CancelToken()
+        token = view.cancel
         with self._lock:
             before = self._asking.get(key)
             self._asking[key] = token
-        if before is not None:
+        if before is not None and before is not token:
             before.cancel()
-        request = self.make_request(prompt_input, rendered)
-        stream = _FirstEdit(request.guesses[-1], self._read_first(view, prompt_input, offset))
+        self._accepted.add_events(view.events)
+        request = self.make_request(prompt_input, rendered, view)
+        unchanged = self._format.encode(prompt_input, _region(prompt_input, rendered))
+        stream = _FirstEdit(unchanged, self._read_first(view, prompt_input, offset))
         try:
             answer = self._runner.complete(
                 request, cancel=token, on_text=stream if self._on_first_edit else None
             )
-        except RunnerError as problem:
+        except (RunnerError, SettingsError) as problem:
             return _silence(problem)
         finally:
             with self._lock:
@@ -307,7 +355,7 @@ def _with_changed_row(prompt_input: PromptInput) -> PromptInput:
     )
 
 
-def _silence(problem: RunnerError) -> Discarded:
+def _silence(problem: RunnerError | SettingsError) -> Discarded:
     reason = next((name for kind, name in _REASONS if isinstance(problem, kind)), "runner_error")
     return Discarded(reason=reason, detail=str(problem))
 

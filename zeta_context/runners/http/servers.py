@@ -119,6 +119,7 @@ def _own(request: CompletionRequest) -> Fields:
             "guesses": list(request.guesses),
             "reference": request.reference,
             "substitutions": [list(pair) for pair in request.substitutions],
+            "texts": list(request.texts),
         },
     }
 

@@ -65,15 +65,13 @@ def read_request(body: bytes) -> Asked:
             raise BadRequest(f"{name} is not offered: put all of it into the prompt")
     wanted = _integer(fields, "max_tokens", DEFAULT_OUTPUT_TOKENS)
     options = fields.get("stream_options")
-    guesses, reference, substitutions = _own_fields(fields)
+    known = _known_of_answer(fields)
     return Asked(
         request=CompletionRequest(
             prompt=_prompt(fields.get("prompt")),
             stop=_stop(fields.get("stop")),
             max_output_tokens=max(1, min(wanted, MAX_OUTPUT_TOKENS)),
-            guesses=guesses,
-            reference=reference,
-            substitutions=substitutions,
+            **known,
         ),
         client=fields["user"][:200] if isinstance(fields.get("user"), str) else "",
         stream=fields.get("stream") is True,
@@ -108,22 +106,25 @@ def _integer(fields: Mapping[str, Any], name: str, default: int) -> int:
     return value
 
 
-def _own_fields(
-    fields: Mapping[str, Any],
-) -> tuple[tuple[str, ...], str, tuple[tuple[str, str], ...]]:
+def _known_of_answer(fields: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of the answer: from our own programs, or OpenAI's predicted output."""
     prediction = fields.get("prediction")
     if isinstance(prediction, dict) and isinstance(prediction.get("content"), str):
-        return (prediction["content"],), "", ()
+        return {"guesses": (prediction["content"],)}
     own = fields.get("zeta")
     if own is None:
-        return (), "", ()
+        return {}
     try:
-        guesses = tuple(str(one) for one in own.get("guesses", ())[:_MAX_GUESSES])
-        pairs = tuple((str(old), str(new)) for old, new in own.get("substitutions", ()))
-        return guesses, str(own.get("reference", "")), pairs
+        return {
+            "guesses": tuple(str(one) for one in own.get("guesses", ())[:_MAX_GUESSES]),
+            "reference": str(own.get("reference", "")),
+            "substitutions": tuple(
+                (str(old), str(new)) for old, new in own.get("substitutions", ())
+            ),
+            "texts": tuple(str(one) for one in own.get("texts", ())[:_MAX_GUESSES]),
+        }
     except (AttributeError, TypeError, ValueError):
-        raise BadRequest("zeta holds guesses, reference and substitutions") from None
+        raise BadRequest("zeta holds guesses, reference, substitutions and texts") from None
 
 
 class Writer:
