@@ -22,8 +22,11 @@ $(VENV)/.dev: pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,test,dev]'
 	@touch $@ $(VENV)/.demo
 
-demo: $(VENV)/.demo  ## replay a recorded editing session with a real language server
-	@$(BIN)/zeta-context demo $(DEMO_ARGS)
+# A local model needs torch; one behind a URL does not.
+DEMO_VENV = $(if $(filter-out http:% https:% unix:% shared,$(MODEL)),$(LOCAL_VENV)/.local,$(VENV)/.demo)
+
+demo: $(DEMO_VENV)  ## replay a recorded editing session with a real language server: [MODEL=NAME|PATH|URL] [FORMAT=NAME]
+	@$(dir $(DEMO_VENV))bin/zeta-context demo $(if $(MODEL),--model "$(MODEL)") $(if $(FORMAT),--format "$(FORMAT)") $(DEMO_ARGS)
 
 test: $(VENV)/.dev  ## run every test (ARGS="-k name" to choose)
 	@$(BIN)/python -m pytest $(ARGS)
@@ -35,7 +38,7 @@ $(LOCAL_VENV)/.local: pyproject.toml
 	@touch $@
 
 test-local: $(LOCAL_VENV)/.local  ## run the tests of the local runner, with torch (ARGS="-k name" to choose)
-	@$(LOCAL_VENV)/bin/python -m pytest tests/runners $(ARGS)
+	@$(LOCAL_VENV)/bin/python -m pytest tests/runners tests/cli/test_model.py tests/cli/test_model_local.py tests/predict/test_model_proposer.py $(ARGS)
 
 bench-runner: $(LOCAL_VENV)/.local  ## local predictions against what people run today: [FULL=1] [BENCH_ARGS=...]
 	@$(LOCAL_VENV)/bin/python -m tests.bench.runner $(if $(FULL),--full) $(BENCH_ARGS)

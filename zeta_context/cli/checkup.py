@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zeta_context import __version__
+from zeta_context.cli.model_choice import describe_model
 from zeta_context.counts import RECENT_REASONS, Counts
 from zeta_context.errors import RepositoryError
 from zeta_context.events.language import language_of
@@ -46,6 +47,9 @@ def examine(folder: Path, *, now: float | None = None) -> dict[str, Any]:
     project = _describe_project(worktree, folder, faults)
     languages = _count_languages(worktree)
     servers = _describe_servers(worktree, languages, faults)
+    model, problem = describe_model()
+    if problem is not None:
+        _add_fault(faults, *problem)
     sessions = _describe_sessions(read_statuses(counts=counts), time.time() if now is None else now)
     if counts.total("status_folder_not_private"):
         mend = f"chmod 700 {shlex.quote(str(status_folder()))}"
@@ -56,6 +60,7 @@ def examine(folder: Path, *, now: float | None = None) -> dict[str, Any]:
         "project": project,
         "languages": languages,
         "servers": servers,
+        "model": model,
         "sessions": sessions[:MAX_SESSIONS_TOLD],
         "sessions_not_told": max(len(sessions) - MAX_SESSIONS_TOLD, 0),
         "status_reasons": counts.totals(),

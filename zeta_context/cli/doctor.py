@@ -48,6 +48,7 @@ def _print_findings(found: Mapping[str, Any], console: Console) -> None:
         ("project", _tell_project(found["project"])),
         ("languages", ", ".join(f"{name} {n}" for name, n in found["languages"].items())),
         ("servers", ", ".join(server["name"] for server in found["servers"])),
+        ("model", _tell_model(found["model"])),
         ("sessions", _tell_sessions(found)),
     ):
         facts.add_row(name, Text(make_harmless(value or "none")))
@@ -74,6 +75,13 @@ def _tell_project(project: Mapping[str, Any]) -> str:
     skipped = ", ".join(f"{n} {reason}" for reason, n in project["skipped"].items())
     told = f"{project['name']} {place} at {head}, {changed or 'clean'}"
     return f"{told}; left out: {skipped}" if skipped else told
+
+
+def _tell_model(model: Mapping[str, Any]) -> str:
+    if model["runner"] == "none":
+        return "none: the embedded default predicts"
+    place = "on another machine" if model["is_remote"] else "on this machine"
+    return f"{model['name'] or model['runner']} ({model['runner']}, {model['format']}, {place})"
 
 
 def _tell_sessions(found: Mapping[str, Any]) -> str:

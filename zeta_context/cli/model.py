@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zeta_context.cli.main import EXIT_FINDING, Unusable
+from zeta_context.cli.model_choice import choose_model, load_user_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
     from zeta_context.runners.installed import InstalledModel
-    from zeta_context.runners.settings import ModelSettings
-    from zeta_context.settings import Settings
 
 _FORMAT = click.option("--format", "format_name", metavar="NAME", help="Its prompt format.")
 _API = click.option("--api", metavar="KIND", help="The kind of server, for a URL.")
@@ -215,45 +214,6 @@ def serve(
         port=port if tcp or port else None,
         token_file=token_file,
     )
-
-
-def load_user_settings() -> Settings:
-    """The user's settings; what in them means nothing is told once."""
-    from zeta_context.settings import load_settings
-
-    loaded = load_settings()
-    for warning in loaded.warnings:
-        click.echo(f"zeta-context: {warning}", err=True)
-    return loaded.settings
-
-
-def choose_model(
-    settings: Settings, model: str | None, format_name: str | None, api: str | None
-) -> ModelSettings:
-    """The settings of the model that the command line names, or of the configured one.
-
-    Raises SettingsError for an unknown format.
-    """
-    from zeta_context.prompt.registry import find_format
-    from zeta_context.runners.settings import ModelSettings
-
-    chosen = settings.model
-    if model is not None:
-        chosen = ModelSettings(
-            idle_unload_minutes=chosen.idle_unload_minutes, timeout_ms=chosen.timeout_ms
-        )
-        if model.startswith(("http:", "https:", "unix:")):
-            same = settings.model if settings.model.endpoint == model else chosen
-            chosen = replace(same, endpoint=model)
-        elif model == "shared":
-            chosen = replace(chosen, runner="shared")
-        elif Path(model).exists() or model.startswith((".", "/", "~")):
-            chosen = replace(chosen, path=model)
-        else:
-            chosen = replace(chosen, id=model)
-    if format_name:
-        chosen = replace(chosen, format=find_format(format_name).name)
-    return replace(chosen, api=api) if api else chosen
 
 
 def _describe(one: InstalledModel) -> dict[str, Any]:

@@ -7,7 +7,7 @@ runner; of a local one it tells more.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from zeta_context.errors import OutputError, SettingsError, ZetaError
@@ -22,6 +22,11 @@ from zeta_context.runners.settings import ModelSettings
 from zeta_context.text.edit import apply_edits
 from zeta_context.text.patch import render_unified
 from zeta_context.text.point import Span
+
+MOST_TOKENS = 256
+"""About three times the sample: a model that says more wanders."""
+
+PATIENCE_MS = 180_000.0
 
 _SAMPLE = """\
 class Order:
@@ -40,7 +45,10 @@ _CHANGED += "-        self.items = items\n+        self.lines = items\n"
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """What was found; `problem` is empty when the model works, times are milliseconds."""
+    """What was found; `problem` is empty when the model works, times are milliseconds.
+
+    `pass_ms` tells what a pass of so many tokens takes, as the engine was measured when loaded.
+    """
 
     model: str
     runner: str
@@ -48,6 +56,8 @@ class Report:
     is_remote: bool = False
     engine: str = ""
     notes: list[str] = field(default_factory=list)
+    pass_ms: dict[int, float] = field(default_factory=dict)
+    sha256: dict[str, str] = field(default_factory=dict)
     load_ms: float | None = None
     answer_ms: float | None = None
     prompt_tokens: int = 0
@@ -91,7 +101,7 @@ def make_request(prompt_format: Format) -> tuple[RenderedPrompt, CompletionReque
     request = CompletionRequest(
         prompt=rendered.text,
         stop=rendered.stop,
-        max_output_tokens=rendered.max_output_tokens,
+        max_output_tokens=min(rendered.max_output_tokens, MOST_TOKENS),
         guesses=(prompt_format.encode(sample, region),),
         reference=region,
         messages=rendered.messages,
@@ -106,6 +116,8 @@ def check_model(settings: ModelSettings, permission: RemotePermission) -> Report
     """
     if settings.kind == "none":
         raise SettingsError("no model is chosen: name one, or set one under [model]")
+    if settings.kind == "local":  # a slow model is told to be slow, not given up
+        settings = replace(settings, timeout_ms=max(settings.timeout_ms, PATIENCE_MS))
     report = Report(model=settings.model_name or settings.endpoint, runner=settings.kind)
     try:
         runner = open_runner(settings, permission=permission)
@@ -138,6 +150,9 @@ def _load(runner: Runner, prompt_format: Format, report: Report) -> None:
     loaded = runner.load()
     report.load_ms = (time.perf_counter() - started) * 1000
     report.engine, report.notes = loaded.engine.name, list(loaded.notes)
+    cost = loaded.engine.cost
+    report.pass_ms = dict(zip(cost.widths, cost.times_ms, strict=True))
+    report.sha256 = dict(loaded.sha256)
     check_fit(loaded.name, loaded.tokenizer, prompt_format, formats())
 
 
@@ -168,6 +183,11 @@ def _predict(runner: Runner, prompt_format: Format, report: Report) -> None:
         )
         return
     report.prediction = parsed.kind
+    if parsed.kind == "truncated":
+        report.notes.append(
+            f"it did not end within {MOST_TOKENS} tokens: the model was made for another format, "
+            "or is too small"
+        )
     if parsed.kind == "edits":
         after = apply_edits(_SAMPLE, parsed.edits)
         report.diff = render_unified(_SAMPLE, after, paths=(sample.path, sample.path))
@@ -190,6 +210,7 @@ def print_report(report: Report) -> None:
         ("model", f"{report.model} ({report.runner}, {place})"),
         ("format", report.format),
         ("engine", report.engine),
+        ("a pass takes", ", ".join(f"{w} tokens {ms:.0f} ms" for w, ms in report.pass_ms.items())),
         ("loaded in", _tell(report.load_ms, "ms")),
         ("answered in", _tell(report.answer_ms, "ms")),
         ("reads", _tell(report.prompt_tokens_per_s, f"tokens/s ({report.prompt_tokens} read)")),

@@ -54,26 +54,31 @@ def serve_model(
 
     with contextlib.ExitStack() as stack:
         listeners = []
+        places = []
         path = socket_path or default_socket_path()
         if hasattr(socket, "AF_UNIX") or socket_path is not None:
             listener = stack.enter_context(bind_private_socket(path))
             stack.callback(path.unlink, missing_ok=True)
             listeners.append(Listener(socket=listener, rules=AccessRules()))
-            click.echo(f"unix:{path}")
+            places.append(f"unix:{path}")
         if port is not None:
             tcp = stack.enter_context(bind_loopback(port))
             bound = tcp.getsockname()[1]
             kept = token_file or _default_token_file()
             listeners.append(Listener(socket=tcp, rules=loopback_rules(bound, keep_token(kept))))
-            click.echo(f"http://127.0.0.1:{bound}/v1  (API key: the token in {kept})")
+            places.append(f"http://127.0.0.1:{bound}/v1  (API key: the token in {kept})")
         if not listeners:
             raise Unusable("this system has no Unix sockets: serve with --tcp")
         name = settings.model_name or settings.endpoint
-        click.echo(f"serving {name}, loaded with the first request; stop with Ctrl-C", err=True)
+
+        def tell() -> None:
+            click.echo("\n".join(places))
+            click.echo(f"serving {name}, loaded with the first request; stop with Ctrl-C", err=True)
+
         status = StatusOffer(lambda: _report(name, counts), counts=counts)
         status.start()
         stack.callback(status.stop)
-        asyncio.run(_serve(open_model, listeners, name, idle_s, counts))
+        asyncio.run(_serve(open_model, listeners, name, idle_s, counts, ready=tell))
 
 
 def _refuse_unservable(settings: ModelSettings) -> None:
@@ -106,11 +111,14 @@ async def _serve(
     name: str,
     idle_s: float | None,
     counts: Counts,
+    *,
+    ready: Callable[[], None],
 ) -> None:
+    """Serve until a signal; `ready` is called when requests are taken."""
     queue = ModelQueue(open_model, idle_s=idle_s, counts=counts)
     service = CompletionService(queue, model=name, counts=counts)
-    serving = asyncio.create_task(service.serve(listeners))
     loop = asyncio.get_running_loop()
+    serving = asyncio.create_task(service.serve(listeners, ready=ready))
     for one in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(one, serving.cancel)

@@ -21,6 +21,7 @@ from rich.console import Console
 from zeta_context.cli.applying import apply_prediction
 from zeta_context.cli.explaining import describe, print_description
 from zeta_context.cli.main import EXIT_FINDING
+from zeta_context.cli.model_choice import choose_model, load_user_settings
 from zeta_context.cli.place import Place, PlaceType
 from zeta_context.cli.rendering import make_harmless, render_diff, render_patch
 from zeta_context.context.gather import ContextSettings
@@ -74,6 +75,7 @@ class Answer:
     default=None,
     help="Ask a language server for definitions (with --explain or --format: yes).",
 )
+@click.option("--model", metavar="MODEL", help="Ask this model, as `zeta-context model` names it.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -84,6 +86,7 @@ def command(
     apply: bool,
     format_name: str | None,
     definitions: bool | None,
+    model: str | None,
 ) -> None:
     """Predict the next edit at FILE:LINE:COL, counted from 1, in any git repository.
 
@@ -94,7 +97,9 @@ def command(
     if format_name is not None:
         find_format(format_name)
     wants_definitions = is_explained if definitions is None else definitions
-    answer = asyncio.run(predict_at(place, has_definitions=wants_definitions))
+    settings = load_user_settings()
+    settings = replace(settings, model=choose_model(settings, model, None, None))
+    answer = asyncio.run(predict_at(place, settings, has_definitions=wants_definitions))
     described = _describe(answer, format_name) if is_explained else None
     if as_json:
         click.echo(json.dumps(_to_data(answer, place, described), indent=2))
@@ -107,7 +112,9 @@ def command(
         click.echo(f"applied to {answer.result.path}", err=True)
 
 
-async def predict_at(place: Place, *, has_definitions: bool = False) -> Answer:
+async def predict_at(
+    place: Place, settings: Settings | None = None, *, has_definitions: bool = False
+) -> Answer:
     """Predict at a place of a working tree; raises Unreadable, BadParameter or RepositoryError."""
     if not place.file.exists():
         raise Unreadable(f"{place.file.name}: no such file")
@@ -119,15 +126,24 @@ async def predict_at(place: Place, *, has_definitions: bool = False) -> Answer:
         return Answer(result=Discarded(reason=path.reason, detail=path.detail))
     snapshot = TextSnapshot(read_text(place.file).text)
     cursor = place.find(snapshot)
-    return await _predict_in(worktree, path, snapshot, cursor, has_definitions=has_definitions)
+    settings = settings if settings is not None else Settings()
+    context = ContextSettings(deadline_ms=DEFINITIONS_DEADLINE_MS)
+    settings = replace(settings, context=context, offer_status=False)
+    return await _predict_in(
+        worktree, path, snapshot, cursor, settings, has_definitions=has_definitions
+    )
 
 
 async def _predict_in(
-    worktree: Worktree, path: str, snapshot: TextSnapshot, cursor: Point, *, has_definitions: bool
+    worktree: Worktree,
+    path: str,
+    snapshot: TextSnapshot,
+    cursor: Point,
+    settings: Settings,
+    *,
+    has_definitions: bool,
 ) -> Answer:
     edits = read_working_edits(worktree, focus=path, focus_row=cursor.row)
-    context = ContextSettings(deadline_ms=DEFINITIONS_DEADLINE_MS)
-    settings = Settings(context=context, offer_status=False)
     now = [0.0]
     full = str(worktree.root / path)
     async with contextlib.AsyncExitStack() as closing:

@@ -31,7 +31,7 @@ def command(*, stdio: bool, code_actions: bool, definitions: bool | None) -> Non
     import asyncio
     from dataclasses import replace
 
-    from zeta_context.cli.model import load_user_settings
+    from zeta_context.cli.model_choice import load_user_settings
     from zeta_context.server.agent import serve
 
     try:

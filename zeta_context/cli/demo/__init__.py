@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 SESSION = Path("sessions", "lending-accounts.jsonl")
+MODEL_TIMEOUT_MS = 6_000.0
+"""Nobody watches a demo for longer at each pause; a model that wanders is cut short."""
+
 REPOSITORY = Path("repos", "lending")
 
 
@@ -19,7 +23,9 @@ REPOSITORY = Path("repos", "lending")
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the same as one self-contained page to this file.",
 )
-def command(page: Path | None) -> None:
+@click.option("--model", metavar="MODEL", help="Ask this model, as `zeta-context model` names it.")
+@click.option("--format", "format_name", metavar="NAME", help="The model's prompt format.")
+def command(page: Path | None, model: str | None, format_name: str | None) -> None:
     """Watch a recorded editing session being predicted, with a real language server.
 
     Replays what a developer typed in Neovim, asks for a prediction at each pause, and shows the
@@ -30,10 +36,21 @@ def command(page: Path | None) -> None:
 
     from zeta_context.cli.demo.story import tell_story
     from zeta_context.cli.demo.terminal import show_story
+    from zeta_context.cli.model_choice import choose_model, load_user_settings
+    from zeta_context.runners.opening import choose_format, open_runner
+    from zeta_context.settings import Settings
 
+    settings = Settings()
+    if model is not None:
+        settings = load_user_settings()
+        chosen = choose_model(settings, model, format_name, None)
+        chosen = replace(chosen, timeout_ms=min(chosen.timeout_ms, MODEL_TIMEOUT_MS))
+        settings = replace(settings, model=chosen)
+        choose_format(settings.model)
+        open_runner(settings.model, permission=settings.remote).close()
     fixtures = find_fixtures()
     with Console(stderr=True).status("Replaying the recorded session …"):
-        story = asyncio.run(tell_story(fixtures / SESSION, fixtures / REPOSITORY))
+        story = asyncio.run(tell_story(fixtures / SESSION, fixtures / REPOSITORY, settings))
     if page is None:
         console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
         show_story(story, console)

@@ -14,6 +14,7 @@ from zeta_context.cli.demo.terminal import (
     MAX_FOUND,
     tell_departures,
     tell_medians,
+    tell_model,
     tell_score,
     tell_stages,
     tell_time,
@@ -46,7 +47,7 @@ def render_page(story: Story) -> str:
 <h1>What would you do next?</h1>
 <p class="lead">A session recorded in {escape(story.recorded_in)}: {story.keystrokes} edits in
 <code>{escape(story.project)}/</code>, replayed keystroke by keystroke. At each pause the next edit
-is predicted without any model; {escape(server)}.</p>
+is predicted {escape(tell_model(story))}; {escape(server)}.</p>
 {_facts(story)}
 {_strip(story)}
 {moments}

@@ -77,6 +77,7 @@ class Story:
     project: str
     recorded_in: str
     server: str
+    model: str = ""
     server_ready_ms: float = 0.0
     moments: list[Moment] = field(default_factory=list)
     keystrokes: int = 0
@@ -104,8 +105,11 @@ class ConnectionCount:
             self.total += 1
 
 
-async def tell_story(trace: Path, repository: Path) -> Story:
-    """Replay `trace` over a copy of `repository`, asking for a prediction at each pause."""
+async def tell_story(trace: Path, repository: Path, settings: Settings | None = None) -> Story:
+    """Replay `trace` over a copy of `repository`, asking for a prediction at each pause.
+
+    With the model of the settings, if they name one.
+    """
     connections = ConnectionCount()
     with TraceReader.open(trace) as reader, tempfile.TemporaryDirectory() as directory:
         root = Path(directory) / repository.name
@@ -115,8 +119,10 @@ async def tell_story(trace: Path, repository: Path) -> Story:
             project=root.name,
             recorded_in=reader.header.editor,
             server=server.name if server is not None else "",
+            model=settings.model.model_name if settings is not None else "",
         )
-        settings = Settings(
+        settings = replace(
+            settings or Settings(),
             context=ContextSettings(
                 definitions=server is not None, deadline_ms=DEFINITION_DEADLINE_MS
             ),

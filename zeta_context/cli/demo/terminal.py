@@ -117,12 +117,19 @@ def tell_medians(story: Story) -> str:
     return f"Median per prediction: {' · '.join(parts)}. The whole replay: {story.elapsed_s:.1f} s."
 
 
+def tell_model(story: Story) -> str:
+    """What predicted."""
+    if not story.model:
+        return "without any model"
+    return f"without a model where that is sure enough, by {story.model} elsewhere"
+
+
 def _opening(story: Story) -> RenderableType:
     server = f"{story.server} answers for definitions" if story.server else "no language server"
     return Text.assemble(
         ("zeta-context demo", "bold"),
         f"  a session recorded in {story.recorded_in}, {story.keystrokes} edits in {story.project}/"
-        f"; {server}; no model.\n",
+        f"; {server}; predicted {tell_model(story)}.\n",
     )
 
 
