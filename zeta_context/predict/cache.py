@@ -152,6 +152,10 @@ class PredictionCache:
 
     def _keep(self, key: DocumentKey, entry: OpenPrediction) -> OpenPrediction:
         kept = self._open.setdefault(key, OrderedDict())
+        replaced = kept.get(entry.prediction.id)
+        if replaced is not None and self._current.get(key) is replaced:
+            # The same again: the older one would no longer be told of changes.
+            self._current[key] = entry
         kept[entry.prediction.id] = entry
         kept.move_to_end(entry.prediction.id)
         if len(kept) > MAX_PREDICTIONS:
