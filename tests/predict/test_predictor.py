@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.predict.desk import Answer, Desk, Scripted, Slow, cut, put, swap, unt
 from zeta_context.errors import StaleSnapshot
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.predict.settings import PredictSettings
+from zeta_context.predict.view import View
 from zeta_context.text.edit import TextEdit, apply_edits
 
 TEXT = "one = 1\ntwo = \nthree = 3\n"
@@ -315,6 +317,25 @@ async def test_brackets_that_the_editor_closes_are_taken_in(tmp_path: Path) -> N
     desk.edit(put(19, "()"))
     left = await desk.shown(20)
     assert apply_edits(desk.text(), left.edits) == TEXT.replace("two = ", "two = total(a)")
+
+
+async def test_one_for_another_document_stays_while_nothing_changes(tmp_path: Path) -> None:
+    class Elsewhere(Scripted):
+        def propose(self, view: View) -> Answer:
+            answer = super().propose(view)
+            return replace(answer, path="b.py", version=0) if answer else answer
+
+    proposer = Elsewhere(put(8, "0"), put(8, "1"))
+    desk = Desk(tmp_path, proposer)
+    desk.open("four = 4\n", "b.py")
+    desk.open(TEXT)
+    shown = await desk.shown(14)
+    assert shown.path == "b.py"
+    assert await desk.shown(12) == shown
+    assert proposer.asked == 1
+    desk.edit(put(14, "w"))
+    assert (await desk.shown(15)).id == shown.id
+    assert proposer.asked == 2
 
 
 async def test_an_edit_in_another_document_makes_the_next_question_worth_asking(

@@ -148,7 +148,9 @@ class PredictionCache:
     def make_current(self, entry: OpenPrediction) -> None:
         """From now on this is the one that the editor shows."""
         prediction = entry.prediction
-        self._current[prediction.project, prediction.path] = entry
+        key = (prediction.project, prediction.path)
+        self._current.pop(key, None)
+        self._current[key] = entry
 
     def _keep(self, key: DocumentKey, entry: OpenPrediction) -> OpenPrediction:
         kept = self._open.setdefault(key, OrderedDict())
@@ -184,6 +186,18 @@ class PredictionCache:
                 self._current[key] = one
                 return one
         return None
+
+    def standing_elsewhere(self, key: DocumentKey) -> OpenPrediction | None:
+        """The prediction for another document that a document asked for, if nothing changed since.
+
+        Of several the newest.
+        """
+        found = [
+            one
+            for other, one in self._current.items()
+            if other != key and one.asked_from == key and one.is_fresh and one.remaining
+        ]
+        return found[-1] if found else None
 
     def lapse(self, key: DocumentKey) -> None:
         """The current prediction is not current any more; an undo can bring it back."""

@@ -89,13 +89,22 @@ class Offers:
         now = _find(tracker, answer)
         return now is not None and self._cache.add_ahead(answer, change, now.snapshot)
 
-    def standing(self, document: Document) -> Prediction | None:
-        """The prediction that fits a document as it stands, at no cost."""
-        entry = self._cache.standing((document.project, document.path))
-        if entry is None or not entry.snapshot.is_same(document.snapshot):
+    def standing(self, document: Document, tracker: Tracker) -> Prediction | None:
+        """The prediction that fits a document as it stands, at no cost.
+
+        Or that for another document for which it was asked from here, if nothing changed since.
+        """
+        key = (document.project, document.path)
+        entry = self._cache.standing(key) or self._cache.standing_elsewhere(key)
+        if entry is None:
+            return None
+        now: Document | None = document
+        if (entry.prediction.project, entry.prediction.path) != key:
+            now = _find(tracker, entry.prediction)
+        if now is None or not entry.snapshot.is_same(now.snapshot):
             return None
         entry.reported = "none"
-        return entry.now(document.version)
+        return entry.now(now.version)
 
     def suppress(self, prediction: Prediction) -> None:
         """A standing prediction must not be shown as things are now; it may later."""

@@ -177,9 +177,10 @@ class Predictor:
 
     def _standing(self, document: OpenDocument) -> Prediction | None:
         """The open prediction that the text as it stands leads to, if it may still be shown."""
-        standing = self._offers.standing(document)
+        standing = self._offers.standing(document, self._tracker)
         if standing is None:
             return None
+        document = self._tracker.document(standing.project, standing.path)
         reason = self._objection(document, standing)
         if reason is None:
             self._counts.add("cache_hit")

@@ -8,8 +8,10 @@ nothing of who made them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
+from zeta_context.text.diff import count_common_prefix
 from zeta_context.text.edit import TextEdit, apply_edits, find_hull
 from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
@@ -34,12 +36,26 @@ def leads_back(
     first = snapshot.row_start(max(0, snapshot.point(hull[0].start).row - _ROWS_AROUND))
     last = min(snapshot.row_count - 1, snapshot.point(hull[0].end).row + _ROWS_AROUND)
     window = _Window(snapshot, Span(first, snapshot.row_end(last)))
-    for undo in undos:
+    is_here = False
+    for undo, older in zip(undos, [*undos[1:], None], strict=True):
+        is_here = window.take_back(undo) or is_here
         if window.is_too_long:
             return False
-        if window.take_back(undo) and _comes_nearer(window, edits):
-            return True
+        # Within a stretch of typing, or of deleting, the end of it tells as much as each key.
+        if is_here and (older is None or not _goes_on(older, undo)):
+            if _comes_nearer(window, edits):
+                return True
+            is_here = False
     return False
+
+
+def _goes_on(older: TextEdit, undo: TextEdit) -> bool:
+    """Whether two changes, turned round, are the same kind of work at one place."""
+    if undo.span.length and older.span.length:
+        is_one_kind = not undo.new_text and not older.new_text
+    else:
+        is_one_kind = not undo.span.length and not older.span.length
+    return is_one_kind and abs(older.span.start - undo.span.start) <= 1
 
 
 class _Window:
@@ -97,22 +113,15 @@ def _comes_nearer(window: _Window, edits: Sequence[TextEdit]) -> bool:
     predicted = apply_edits(now, local)
     change = _distance(now, predicted)
     way_back = _distance(now, then)
-    # The difference in length is the least that is left to do.
-    if not change or way_back - abs(len(predicted) - len(then)) < LEAST_SHARE * change:
+    least = LEAST_SHARE * change
+    if not change or way_back - _least_distance(predicted, then) < least:
         return False
-    return way_back - _distance(predicted, then) >= LEAST_SHARE * change
+    return way_back - _distance(predicted, then) >= least
 
 
 def _distance(one: str, other: str) -> int:
     """Characters to delete and to insert, by the bit vectors of Hyyrö (2004)."""
-    start = 0
-    while start < min(len(one), len(other)) and one[start] == other[start]:
-        start += 1
-    one, other = one[start:], other[start:]
-    cut = 0
-    while cut < min(len(one), len(other)) and one[-1 - cut] == other[-1 - cut]:
-        cut += 1
-    one, other = one[: len(one) - cut], other[: len(other) - cut]
+    one, other = _without_ends(one, other)
     if not one or not other:
         return len(one) + len(other)
     where: dict[str, int] = {}
@@ -125,3 +134,17 @@ def _distance(one: str, other: str) -> int:
         open_ = ((open_ + matches) | (open_ & ~matches)) & full
     common = len(one) - open_.bit_count()
     return len(one) + len(other) - 2 * common
+
+
+def _least_distance(one: str, other: str) -> int:
+    """A lower bound of it that costs next to nothing: characters that only one of them has."""
+    one, other = _without_ends(one, other)
+    counts, others = Counter(one), Counter(other)
+    return (counts - others).total() + (others - counts).total()
+
+
+def _without_ends(one: str, other: str) -> tuple[str, str]:
+    start = count_common_prefix(one, other)
+    one, other = one[start:], other[start:]
+    end = count_common_prefix(one[::-1], other[::-1])
+    return one[: len(one) - end], other[: len(other) - end]
