@@ -1,0 +1,1 @@
+"""Scores of predictions, pure functions of texts and counts; docs/metrics.md explains each one."""
