@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,12 +10,12 @@ from zeta_context.context import syntax
 from zeta_context.context.current import MAX_CHANGED_LENGTH, continue_document
 from zeta_context.context.diagnostics import diagnostics_near, to_prompt_diagnostics
 from zeta_context.context.files import SourceFile
+from zeta_context.context.grammars import language_of
+from zeta_context.context.imports import import_pieces, imported_names
 from zeta_context.context.nearby import ROWS_AROUND, names_near
 from zeta_context.context.related import (
     edited_rows,
     edited_spans,
-    import_pieces,
-    imported_names,
     module_pieces,
     outline_pieces,
     pieces_around,
@@ -102,6 +103,51 @@ def test_imported_names_and_their_rows_are_found() -> None:
     assert {"os", "helper", "renamed"} <= set(names)
     (piece,) = import_pieces(file, 7)
     assert (piece.rows, piece.order) == ((0, 5), 7)
+
+
+def parsed(name: str, text: str) -> SourceFile:
+    language = language_of(name)
+    tree = syntax.parse(language, text, path=name)
+    return SourceFile(
+        path=Path("/p") / name, language=language, snapshot=TextSnapshot(text), tree=tree
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "names", "rows"),
+    [
+        ("a.c", '#include <stdio.h>\n#include "shop.h"\nint x;\n', ['"shop.h"'], (0, 2)),
+        ("a.go", 'package a\n\nimport (\n\t"shop/door"\n)\n', ['"shop/door"'], (2, 5)),
+        (
+            "a.py",
+            "if TYPE_CHECKING:\n    from shop import Door\nx = 1\n",
+            ["shop", "Door"],
+            (1, 2),
+        ),
+    ],
+)
+def test_imports_are_known_by_their_paths_and_below_conditions(
+    name: str, text: str, names: list[str], rows: tuple[int, int]
+) -> None:
+    file = parsed(name, text)
+    assert [one.name for one in imported_names(file, 0)] == names
+    assert [piece.rows for piece in import_pieces(file, 0)] == [rows]
+
+
+def test_a_c_header_is_told_by_its_declarations_within_its_guard() -> None:
+    text = (
+        '#ifndef SHOP_H\n#define SHOP_H\n#ifdef __cplusplus\nextern "C" {\n#endif\n'
+        "#define LIMIT 4\nstruct door { int width; };\nint open_door(struct door *door);\n"
+        "#ifdef __cplusplus\n}\n#endif\n#endif\n"
+    )
+    file = parsed("shop.h", text)
+    rows = {file.snapshot.row(piece.rows[0]).strip() for piece in module_pieces(file, 1)}
+    expected = {
+        "#define LIMIT 4",
+        "struct door { int width; };",
+        "int open_door(struct door *door);",
+    }
+    assert expected <= rows
 
 
 def test_the_outline_begins_with_the_members_around_the_cursor() -> None:

@@ -21,6 +21,7 @@ from zeta_context.context.current import CurrentDocument, continue_document
 from zeta_context.context.diagnostics import diagnostics_near
 from zeta_context.context.files import SourceFile, SourceFiles
 from zeta_context.context.hops import Hop, Hops
+from zeta_context.context.imports import import_pieces, imported_names
 from zeta_context.context.layout import (
     CURRENT_FILE_ORDER,
     IMPORTED_ORDER,
@@ -39,13 +40,7 @@ from zeta_context.context.questions import (
     Server,
     Target,
 )
-from zeta_context.context.related import (
-    edited_spans,
-    import_pieces,
-    imported_names,
-    outline_pieces,
-    recent_names,
-)
+from zeta_context.context.related import edited_spans, outline_pieces, recent_names
 from zeta_context.context.surroundings import Surroundings
 from zeta_context.context.syntax import SyntaxCache
 from zeta_context.counts import Counts

@@ -1,4 +1,4 @@
-"""What else of the user's own work is worth showing: recent edits, imports, the file's outline.
+"""What else of the user's own work is worth showing: recent edits, the file's outline, modules.
 
 Needs no language server for what it gives itself: names to ask about, and rows to show. Knows
 nothing of budgets.
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from zeta_context.context import syntax
 from zeta_context.context.assemble import Piece, Rows, merge_rows
 from zeta_context.context.files import SourceFile
+from zeta_context.context.imports import IMPORTS, SHELLS, statements
 from zeta_context.context.nearby import Name
 from zeta_context.context.syntax import Identifier, OutlineItem, SyntaxTree
 from zeta_context.events.event import Event
@@ -20,7 +21,6 @@ from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
 
 MAX_RECENT_NAMES = 32
-MAX_IMPORTED_NAMES = 48
 MAX_EDITED_FILES = 4
 ROWS_AROUND = 8
 MAX_HEADS = 100
@@ -28,11 +28,8 @@ MAX_EDITED_ROWS = 40
 """Of one edit: what is larger was pasted, and its names say little about what comes next."""
 
 _HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
-_IMPORTS = frozenset(
-    {"import_statement", "import_from_statement", "use_declaration", "import_declaration"}
-)
 _TYPES = frozenset({"class", "struct", "interface", "trait", "impl", "enum", "module"})
-_NO_DEFINITIONS = frozenset({"comment", "line_comment", "block_comment"}) | _IMPORTS
+_NO_DEFINITIONS = IMPORTS | {"comment", "line_comment", "block_comment", "identifier"}
 
 
 def edited_spans(events: Sequence[Event], path: str, length: int) -> list[Span]:
@@ -103,21 +100,6 @@ def recent_names(
     ]
 
 
-def imported_names(file: SourceFile, first_rank: int) -> list[Name]:
-    """The names that the file's imports bring into it."""
-    if file.tree is None:
-        return []
-    found: dict[str, Identifier] = {}
-    for node in file.tree.tree.root_node.named_children:
-        if node.type in _IMPORTS:
-            for one in syntax.identifiers_in(file.tree, file.tree.span(node)):
-                found.setdefault(one.name, one)
-    names = list(found.values())[:MAX_IMPORTED_NAMES]
-    return [
-        Name(name=one.name, span=one.span, rank=first_rank + at) for at, one in enumerate(names)
-    ]
-
-
 def outline_pieces(file: SourceFile, cursor: int, first_order: int) -> list[Piece]:
     """The heads of what the file defines, those of the type around the cursor first.
 
@@ -139,27 +121,11 @@ def outline_pieces(file: SourceFile, cursor: int, first_order: int) -> list[Piec
     ]
 
 
-def import_pieces(file: SourceFile, order: int) -> list[Piece]:
-    """The rows of the file's imports, which say what may be used without asking."""
-    return [Piece(rows=one, order=order, source="current_file") for one in file.once(_import_rows)]
-
-
 def module_pieces(file: SourceFile, order: int) -> list[Piece]:
     """The heads of what a module defines at its top level."""
     return [
         Piece(rows=rows, order=order, source="lsp_definition") for rows in file.once(_module_heads)
     ]
-
-
-def _import_rows(file: SourceFile) -> list[Rows]:
-    if file.tree is None:
-        return []
-    rows: list[Rows] = []
-    for node in file.tree.tree.root_node.named_children:
-        if node.type in _IMPORTS:
-            start, end = file.tree.span(node)
-            rows.append((file.snapshot.point(start).row, file.snapshot.point(end).row + 1))
-    return merge_rows(rows)
 
 
 def _heads(file: SourceFile) -> list[tuple[int, int, Rows]]:
@@ -196,8 +162,8 @@ def _constants(file: SourceFile) -> list[Rows]:
         return []
     named = {item.start_row for item in file.outline if item.depth == 0}
     rows: list[Rows] = []
-    for node in file.tree.tree.root_node.named_children:
-        row = file.snapshot.point(file.tree.span(node).start).row
-        if node.type not in _NO_DEFINITIONS and row not in named:
+    for kind, span in statements(file.tree, SHELLS):
+        row = file.snapshot.point(span.start).row
+        if kind not in _NO_DEFINITIONS and row not in named:
             rows.append((row, row + 1))
     return rows
