@@ -5,7 +5,8 @@ are defined elsewhere in the project, the share whose definition stands in the p
 budgets, for our context, for none, for the files of the same directory and for BM25 over the
 whole repository. All share the prompt format (Zeta 2), the excerpt around the cursor and the edit
 history. Also what gathering takes: at each new place the first time with the default deadline,
-then twice more after a keystroke beside the cursor ("warm").
+then, once the server has answered for this place ("warm"), twice more after a keystroke beside the
+cursor.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ BUDGETS = (2048, 4096)
 ARMS = ("ours", "none", "same_dir", "bm25")
 PROJECT = "project"
 STEPS_PER_CASE = 3
+SETTLE_S = 5.0
 FETCHED = {
     **dict.fromkeys(("c", "h", "cc", "cpp", "hpp"), "clangd"),
     **dict.fromkeys(("js", "jsx", "ts", "tsx"), "typescript-language-server"),
@@ -160,8 +162,19 @@ class Run:
             if number == 0:
                 self.tally.late += gathered.late
             related = gathered.related_files
+            if number == 0:
+                await self._settle(context, document, step)
             await asyncio.sleep(0.1)  # a fast typist's pause between two keys
         return related
+
+    async def _settle(self, context: DefinitionContext, document: Document, step: Step) -> None:
+        """Wait, as someone who reads before typing, until the server is not late any more."""
+        until = time.monotonic() + SETTLE_S
+        while time.monotonic() < until:
+            gathered = await context.gather(document, step.cursor, events=step.events)
+            if not gathered.late:
+                return
+            await asyncio.sleep(0.1)
 
     def _score(
         self,
