@@ -111,6 +111,9 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "map of 2^32-1": lambda: compress(b"\xdf\xff\xff\xff\xff"),
     "text of 2^32-1": lambda: compress(b"\xdb\xff\xff\xff\xff"),
     "depth 100,000": lambda: compress(deep(100_000)),
+    "a million tiny objects": lambda: compress(
+        b"\xdd" + (500_000).to_bytes(4, "big") + b"\x80" * 500_000
+    ),
     "extension type": lambda: packed({"kind": msgpack.ExtType(5, b"x")}),
     "timestamp": lambda: packed({"kind": msgpack.Timestamp(1)}),
     "duplicate keys": lambda: compress(b"\x82\xa1a\x01\xa1a\x02"),

@@ -171,6 +171,17 @@ class AnyOrder(RuleBasedStateMachine):
         self.recorder.close()
         self.recorder = self.start_recorder()
 
+    @rule(is_resolved=st.booleans())
+    def have_something_due(self, is_resolved: bool) -> None:
+        self.allow()
+        self.predict(is_resolved)
+        self.pass_time(86_400.0)
+
+    @rule(state=st.sampled_from(sorted(FACTS)))
+    def change_and_send(self, state: str) -> None:
+        self.change(state)
+        self.send()
+
     @rule(script=st.sampled_from((accept, silent, answer(500), answer(413), answer(422))))
     def let_the_server_answer(self, script: Script) -> None:
         self.server.scripts = [script]
@@ -198,8 +209,8 @@ class AnyOrder(RuleBasedStateMachine):
 
 TestAnyOrder = AnyOrder.TestCase
 TestAnyOrder.settings = settings(
-    max_examples=40,
-    stateful_step_count=30,
+    max_examples=30,
+    stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

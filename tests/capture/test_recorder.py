@@ -284,7 +284,9 @@ def test_addresses_and_home_folders_are_masked_and_every_offset_still_fits(tmp_p
 
 def settle(place: Place, following: Sequence[str] = ("afterwards",)) -> None:
     events = tuple(make_event(text) for text in following)
-    place.recorder.settle(Settled(outcome=SHOWN, kept_rate=0.5, following=events))
+    texts = (EXCERPT, EXCERPT.replace("total", "amount"), EXCERPT.replace("total", "amount"))
+    before, accepted, later = map(TextSnapshot, texts)
+    place.recorder.settle(Settled(outcome=SHOWN, texts=(before, accepted, later), following=events))
 
 
 def test_an_outcome_tells_numbers_alone_without_the_second_consent(tmp_path: Path) -> None:
@@ -294,7 +296,7 @@ def test_an_outcome_tells_numbers_alone_without_the_second_consent(tmp_path: Pat
     settle(place)
     example, outcome = place.records()
     assert isinstance(outcome, ExampleOutcome)
-    assert (outcome.example_id, outcome.accepted, outcome.kept_rate) == (example.id, True, 0.5)
+    assert (outcome.example_id, outcome.accepted, outcome.kept_rate) == (example.id, True, 1.0)
     assert outcome.following is None
     assert "afterwards" not in str(outcome)
 

@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.capture.spools import CLAIMS, DAY, SERVER, Clock, make_item, open_spool
-from zeta_context.capture.codec import decode_record
-from zeta_context.capture.example import Example
 from zeta_context.capture.spool import LEASE_S, Spool
 from zeta_context.errors import CaptureError, SpoolUnusable
 
@@ -307,17 +305,6 @@ def test_purging_wipes_and_counts(tmp_path: Path) -> None:
     assert spool.purge() == 2
     assert spool.account().dropped == {"purged": 3}
     assert spool.account().unaccounted == 0
-
-
-def test_a_record_is_found_by_the_beginning_of_its_identifier(tmp_path: Path) -> None:
-    spool = open_spool(tmp_path)
-    spool.add([make_item(record_id="abc" + "0" * 29), make_item(record_id="abd" + "0" * 29)])
-    assert spool.find("ab") is None
-    found = spool.find("abd")
-    assert found is not None
-    record = decode_record(found.body)
-    assert isinstance(record, Example)
-    assert spool.find("%") is None
 
 
 def test_drops_are_reported_once(tmp_path: Path) -> None:

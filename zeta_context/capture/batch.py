@@ -7,11 +7,10 @@ byte as the spool holds it. Knows nothing of connections, consent or stores.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from zeta_context.capture.codec import unpack
 from zeta_context.errors import CaptureError
 
 WIRE_SCHEMA = 1
@@ -22,6 +21,16 @@ CONTENT_TYPE = "application/msgpack"
 MAX_ITEMS = 200
 MAX_PAPERS = 400
 MAX_PAPER = 65_536
+
+_ITEM_KEYS = frozenset(
+    ("id", "project", "kind", "consent", "settled_consent", "evidence", "sha256")
+)
+_FIRST_BYTES: Mapping[type, frozenset[int]] = {
+    str: frozenset((*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB)),
+    bytes: frozenset((0xC4, 0xC5, 0xC6)),
+    int: frozenset((*range(0x80), 0xCC, 0xCD, 0xCE, 0xCF)),
+}
+"""With which bytes a value of a type begins (the msgpack specification, "Formats")."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,24 +97,42 @@ def encode_batch(batch: Batch) -> bytes:
 
 
 def decode_batch(data: bytes) -> Batch:
-    """The batch in hostile bytes; raises CaptureError for what is none, or is too large."""
-    table = _open(data)
-    items, papers, drops = table.get("items"), table.get("papers"), table.get("drops")
-    if not isinstance(items, list) or not 0 < len(items) <= MAX_ITEMS:
-        raise CaptureError(f"a batch holds 1 to {MAX_ITEMS} items")
-    if not isinstance(papers, dict) or len(papers) > MAX_PAPERS:
-        raise CaptureError(f"a batch holds at most {MAX_PAPERS} papers")
-    if not all(isinstance(one, str) and len(one) <= MAX_PAPER for one in papers.values()):
-        raise CaptureError("a paper is a text, and not longer than consents and evidence are")
-    if not isinstance(drops, dict) or len(drops) > 100:
-        raise CaptureError("the drops of a batch are counts by reason")
-    if not all(type(n) is int and 0 <= n < 2**40 for n in drops.values()):
-        raise CaptureError("the drops of a batch are counts by reason")
+    """The batch in hostile bytes; raises CaptureError for what is none, or is too large.
+
+    It is read piece by piece, so that nothing is built that does not belong in a batch. Only the
+    identifiers of items are checked to be such; the rest of an item is its receiver's to judge.
+    """
+    reader = _Reader(data)
+    fields: dict[str, Any] = {}
+    for key in reader.keys(most=16):
+        if key in fields:
+            raise CaptureError("a key occurs twice")
+        match key:
+            case "schema":
+                fields[key] = reader.number()
+            case "installation":
+                fields[key] = reader.text(64)
+            case "items":
+                fields[key] = tuple(reader.item() for _ in range(reader.length(MAX_ITEMS)))
+            case "papers":
+                fields[key] = {one: reader.text(MAX_PAPER) for one in reader.keys(most=MAX_PAPERS)}
+            case "drops":
+                fields[key] = {one: reader.number() for one in reader.keys(most=100)}
+            case _:
+                reader.skip()
+    reader.end()
+    if fields.get("schema") != WIRE_SCHEMA:
+        raise CaptureError(f"the schema of this request is not {WIRE_SCHEMA}")
+    if not fields.get("items") or not is_identifier(fields.get("installation", "")):
+        raise CaptureError("a batch holds an installation and at least one item")
+    ids = [item.id for item in fields["items"]]
+    if len(set(ids)) != len(ids) or not all(map(is_identifier, ids)):
+        raise CaptureError("each item has an identifier of its own")
     return Batch(
-        installation=_word(table, "installation"),
-        items=tuple(_decode_item(one) for one in items),
-        papers=papers,
-        drops=drops,
+        installation=fields["installation"],
+        items=fields["items"],
+        papers=fields.get("papers", {}),
+        drops=fields.get("drops", {}),
     )
 
 
@@ -124,7 +151,13 @@ def encode_deletion(request: DeletionRequest) -> bytes:
 
 def decode_deletion(data: bytes) -> DeletionRequest:
     """The request in hostile bytes; raises CaptureError for what is none."""
-    table = _open(data)
+    reader = _Reader(data)
+    table: dict[str, Any] = {}
+    for key in reader.keys(most=16):
+        table[key] = reader.number() if key == "schema" else reader.text(64)
+    reader.end()
+    if table.get("schema") != WIRE_SCHEMA:
+        raise CaptureError(f"the schema of this request is not {WIRE_SCHEMA}")
     return DeletionRequest(
         id=_word(table, "id"),
         installation=_word(table, "installation"),
@@ -158,40 +191,94 @@ def _is_result(said: object) -> bool:
     )
 
 
-def _decode_item(table: Any) -> WireItem:
-    if not isinstance(table, dict) or not isinstance(table.get("body"), bytes):
-        raise CaptureError("an item is a map with a body of bytes")
-    settled = table.get("settled_consent", "")
-    return WireItem(
-        id=_word(table, "id"),
-        project=_word(table, "project"),
-        kind=_word(table, "kind"),
-        consent=_word(table, "consent"),
-        settled_consent=_word(table, "settled_consent") if settled else "",
-        evidence=_word(table, "evidence"),
-        sha256=_word(table, "sha256"),
-        body=table["body"],
+def is_identifier(value: str) -> bool:
+    """Whether it is short, of letters, digits, `-` and `_`: so it can name no other place."""
+    return (
+        0 < len(value) <= 64
+        and value.isascii()
+        and value.replace("-", "").replace("_", "").isalnum()
     )
 
 
 def _word(table: Mapping[str, Any], key: str) -> str:
-    """An identifier: short, of letters, digits, `-` and `_`, so that it can name no other place."""
-    value = table.get(key)
-    if (
-        not isinstance(value, str)
-        or not 0 < len(value) <= 64
-        or not value.isascii()
-        or not value.replace("-", "").replace("_", "").isalnum()
-    ):
+    value = table.get(key, "")
+    if not is_identifier(value):
         raise CaptureError(f"{key} is no identifier")
-    return value
+    return str(value)
 
 
-def _open(data: bytes) -> dict[str, Any]:
-    table = unpack(data)
-    if table.get("schema") != WIRE_SCHEMA:
-        raise CaptureError(f"the schema of this request is not {WIRE_SCHEMA}")
-    return table
+class _Reader:
+    """Reads msgpack piece by piece; every piece has to be of the type that is asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        import msgpack
+
+        size = len(data)
+        self._unpacker = msgpack.Unpacker(
+            max_buffer_size=max(size, 1), max_str_len=size, max_bin_len=size
+        )
+        self._unpacker.feed(data)
+        self._data = data
+        self._size = size
+
+    def keys(self, *, most: int) -> Iterator[str]:
+        n = self._read(self._unpacker.read_map_header)
+        if n > most:
+            raise CaptureError(f"a map of more than {most} keys")
+        for _ in range(n):
+            yield self.text(200)
+
+    def length(self, most: int) -> int:
+        n: int = self._read(self._unpacker.read_array_header)
+        if n > most:
+            raise CaptureError(f"a list of more than {most}")
+        return n
+
+    def item(self) -> WireItem:
+        fields: dict[str, Any] = {}
+        for key in self.keys(most=16):
+            if key in fields:
+                raise CaptureError("a key occurs twice")
+            if key == "body":
+                fields[key] = self._typed(bytes)
+            elif key in _ITEM_KEYS:
+                fields[key] = self.text(200)
+            else:
+                self.skip()
+        if fields.keys() != _ITEM_KEYS | {"body"}:
+            raise CaptureError("an item lacks a key")
+        return WireItem(**fields)
+
+    def text(self, longest: int) -> str:
+        value: str = self._typed(str)
+        if len(value) > longest:
+            raise CaptureError(f"a text of more than {longest} characters")
+        return value
+
+    def number(self) -> int:
+        value: int = self._typed(int)
+        if not 0 <= value < 2**40:
+            raise CaptureError("a number that is no count")
+        return value
+
+    def skip(self) -> None:
+        self._read(self._unpacker.skip)
+
+    def end(self) -> None:
+        if self._unpacker.tell() != self._size:
+            raise CaptureError("more than one message")
+
+    def _typed(self, kind: type) -> Any:
+        at = self._unpacker.tell()
+        if at >= self._size or self._data[at] not in _FIRST_BYTES[kind]:
+            raise CaptureError("a value of another type than belongs there")
+        return self._read(self._unpacker.unpack)
+
+    def _read(self, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except Exception:
+            raise CaptureError("bytes that are no msgpack of ours") from None
 
 
 def _pack(table: dict[str, Any]) -> bytes:

@@ -20,8 +20,9 @@ from zeta_context.prompt.input import PromptInput
 if TYPE_CHECKING:
     from cattrs import Converter
 
-MAX_RAW_BYTES = 1_048_576
-"""A record's msgpack; a longer one is neither kept nor taken."""
+MAX_RAW_BYTES = 524_288
+"""A record's msgpack; a longer one is neither kept nor taken. As objects, even the emptiest ones,
+this much stays below 64 MB."""
 
 MAX_BODY_BYTES = 262_144
 """The same, compressed."""

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zeta_context.capture.access import Access, Gate
-from zeta_context.capture.kept import kept_rate
 from zeta_context.capture.recorder import Offered, Recorder, Settled
 from zeta_context.capture.settings import CaptureSettings
 from zeta_context.capture.spool import Spool
@@ -124,12 +123,12 @@ class Collecting:
 
         def settle() -> None:
             later = self._text(prediction)
-            rate = None
+            texts = None
             if outcome.accepted and after is not None and later is not None:
-                rate = kept_rate(shown.before.text, after.text, later.text)
+                texts = (shown.before, after, later)
             events = self._tracker.history(prediction.project).events()
             following = tuple(event for event in events if event.at > shown.last_event_at)
-            self.recorder.settle(Settled(outcome=outcome, kept_rate=rate, following=following))
+            self.recorder.settle(Settled(outcome=outcome, texts=texts, following=following))
 
         try:
             loop = asyncio.get_running_loop()

@@ -36,8 +36,8 @@ class ExamplePrediction:
 class ExampleOutcome:
     """What became of the example `example_id`'s prediction; `at` as in `Example`.
 
-    `reason` is set when it was not accepted. `kept_rate` is the share (0..1) of the predicted
-    characters that were still there when things had settled. Nothing here is text of a file but
+    `reason` is set when it was not accepted. `kept_rate` (0..1) is `metrics.kept_rate`'s, of what
+    was accepted against the text as it settled. Nothing here is text of a file but
     `following`, the events after the prediction, which are None without the second consent.
     """
 

@@ -37,6 +37,7 @@ from zeta_context.consent.secrets import RULES_VERSION
 from zeta_context.counts import Counts
 from zeta_context.errors import CaptureError, SpoolUnusable, TextError
 from zeta_context.events.event import Event
+from zeta_context.metrics.kept_rate import score_kept_rate
 from zeta_context.predict.prediction import Discarded, Outcome, Prediction
 from zeta_context.prompt.input import PromptInput
 from zeta_context.text.edit import apply_edits
@@ -45,6 +46,7 @@ from zeta_context.text.snapshot import TextSnapshot
 
 QUEUE_LENGTH = 64
 _MAX_OPEN = 256
+_LONGEST_SCORED = 200_000
 _TELL_NOTHING = frozenset(("canceled", "no_events"))
 
 
@@ -59,10 +61,14 @@ class Offered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What became of a prediction, and the events after it (kept only under the second consent)."""
+    """What became of a prediction, and the events after it (kept only under the second consent).
+
+    `texts` are the document's before the prediction, after its acceptance, and when all had
+    settled: of them only the kept rate is kept.
+    """
 
     outcome: Outcome
-    kept_rate: float | None = None
+    texts: tuple[TextSnapshot, TextSnapshot, TextSnapshot] | None = None
     following: tuple[Event, ...] = ()
 
 
@@ -195,7 +201,7 @@ class Recorder:
             was_shown=told.was_shown,
             reason=told.reason,
             part=told.part,
-            kept_rate=settled.kept_rate,
+            kept_rate=_score(settled),
             following=settled.following,
         )
         if _ask(start.access, "capture", purpose="settled_text")[0]:
@@ -287,6 +293,13 @@ def _drop_reason(decision: Decision, facts: Facts) -> DropReason:
     if facts.file_rule:
         return "excluded"
     return "licence" if decision.reason.startswith(("licence", "head_moved")) else "not_allowed"
+
+
+def _score(settled: Settled) -> float | None:
+    if settled.texts is None or max(map(len, settled.texts)) > _LONGEST_SCORED:
+        return None
+    before, accepted, later = (text.text for text in settled.texts)
+    return score_kept_rate(base=before, predicted=accepted, reference=later).kept_rate
 
 
 def _make_example(offered: Offered, at: float) -> Example:

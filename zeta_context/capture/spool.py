@@ -347,15 +347,6 @@ class Spool:
         with self._lock:
             return tuple(self._items(self._read_clock().now, f"{clause} ORDER BY seq", values))
 
-    def find(self, record_id: str) -> Item | None:
-        """The record whose identifier begins so, if there is exactly one."""
-        with self._lock:
-            now = self._read_clock().now
-            found = list(
-                self._items(now, "substr(id, 1, ?)=? LIMIT 2", (len(record_id), record_id))
-            )
-        return found[0] if len(found) == 1 else None
-
     def account(self) -> Account:
         """What became of everything."""
         with self._lock:

@@ -107,6 +107,12 @@ def open_file(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def remove_file(path: Path) -> None:
+    """Take the file away with SQLite's log beside it."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
     ask = connection.execute
     ask("PRAGMA trusted_schema=OFF")

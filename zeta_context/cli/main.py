@@ -44,6 +44,8 @@ COMMANDS = {
     "eval": Registered(module="eval", summary="Measure predictors over recorded sessions."),
     "dataset": Registered(module="dataset", summary="Make and pull sets of examples."),
     "demo": Registered(module="demo", summary="Watch a recorded session being predicted."),
+    "spool": Registered(module="spool", summary="Read, redact and purge what waits to be sent."),
+    "ingest": Registered(module="ingest", summary="Run a collection server."),
 }
 """In the order of the help; a command whose module is not installed is not shown."""
 

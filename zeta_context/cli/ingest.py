@@ -1,0 +1,138 @@
+"""`zeta-context ingest`: run a collection server, and look at what it holds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zeta_context.errors import IngestError
+
+if TYPE_CHECKING:
+    from zeta_context.ingest.serve import IngestSettings
+
+_DATA = click.option(
+    "--data", type=click.Path(path_type=Path), default=Path("collection"), show_default=True,
+    help="The folder for the index, the files and the tokens.",
+)  # fmt: skip
+_INDEX = click.option(
+    "--index", envvar="ZETA_CONTEXT_INGEST_INDEX", default="",
+    help="A PostgreSQL URL; by default a SQLite file in the folder.",
+)  # fmt: skip
+_FILES = click.option(
+    "--files", default="",
+    help="An s3:// URL; by default the folder. Credentials come from the environment (AWS_*).",
+)  # fmt: skip
+
+
+@click.group(name="ingest")
+def command() -> None:
+    """Run a collection server, and look at what it holds (extra `ingest`)."""
+
+
+@command.command()
+@_DATA
+@_INDEX
+@_FILES
+@click.option("--broker", default="", help="A NATS URL that records go to instead of files.")
+@click.option("--licence", "licences", multiple=True, help="Take records under these alone.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8470, show_default=True)
+def serve(
+    *,
+    data: Path,
+    index: str,
+    files: str,
+    broker: str,
+    licences: tuple[str, ...],
+    host: str,
+    port: int,
+) -> None:
+    """Take batches from those who have a token, until interrupted.
+
+    Clients demand HTTPS from any other machine: put a proxy that has a certificate in front.
+    """
+    from dataclasses import replace
+
+    settings = _settings(data, index, files)
+    settings = replace(settings, broker=broker)
+    if licences:
+        settings = replace(settings, licences=frozenset(licences))
+    from zeta_context.ingest.serve import serve as run
+
+    click.echo(f"collecting at http://{host}:{port}", err=True)
+    run(settings, host=host, port=port)
+
+
+@command.command()
+@click.argument("name")
+@_DATA
+def token(name: str, data: Path) -> None:
+    """Make the token of the tenant NAME; it is shown this once, and the one before is void."""
+    from zeta_context.ingest.tokens import add_token
+
+    click.echo(add_token(data / "tokens.json", name))
+
+
+@command.command()
+@_DATA
+@_INDEX
+@_FILES
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def stats(data: Path, index: str, files: str, as_json: bool) -> None:
+    """Count what the store holds."""
+    from zeta_context.ingest.report import count_records
+    from zeta_context.ingest.serve import open_store
+
+    store = open_store(_settings(data, index, files))
+    counted = count_records(store)
+    asyncio.run(store.aclose())
+    if as_json:
+        click.echo(json.dumps(counted))
+        return
+    for name, value in counted.items():
+        if isinstance(value, dict):
+            for key, n in sorted(value.items()):
+                click.echo(f"{name + ' ' + key:40} {n:>12,}")
+        else:
+            click.echo(f"{name:40} {value:>12,}")
+
+
+@command.command()
+@_DATA
+@_INDEX
+@_FILES
+@click.option("-o", "--output", type=click.File("w", encoding="utf-8"), default="-")
+@click.option("--project", default="", help="One project, by the key that its records carry.")
+@click.option("--since", default=0.0, help="Received since then, in seconds since the epoch.")
+def export(*, data: Path, index: str, files: str, output: Any, project: str, since: float) -> None:
+    """Write the examples, with their outcomes, as lines of JSON."""
+    from zeta_context.ingest.received import Selection
+    from zeta_context.ingest.report import export_examples
+    from zeta_context.ingest.serve import open_store
+
+    async def write() -> int:
+        store = open_store(_settings(data, index, files))
+        n = 0
+        try:
+            async for line in export_examples(store, Selection(project=project, since=since)):
+                output.write(line + "\n")
+                n += 1
+        finally:
+            await store.aclose()
+        return n
+
+    click.echo(f"{asyncio.run(write()):,} examples", err=True)
+
+
+def _settings(data: Path, index: str, files: str) -> IngestSettings:
+    try:
+        from zeta_context.ingest.serve import IngestSettings
+    except ImportError as problem:
+        raise IngestError(
+            f"{problem.name} is missing: pip install 'zeta-context[ingest]'"
+        ) from None
+    return IngestSettings(data=data, index=index, files=files)

@@ -1,0 +1,1 @@
+"""The collection server: takes batches, keeps them durably once, deletes them with a proof."""

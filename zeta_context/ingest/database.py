@@ -1,0 +1,123 @@
+"""One way to ask SQLite and PostgreSQL; knows neither tables nor records.
+
+Statements are written with `?`, and in what both understand. A database belongs to one thread at a
+time: calls from several wait for one another.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from zeta_context.errors import IngestError
+
+Row = tuple[Any, ...]
+
+
+class Database(Protocol):
+    """A connection to one of them."""
+
+    bytes_type: str
+    """What a column of bytes is called."""
+
+    serial_type: str
+    """What a column is called that numbers its rows."""
+
+    def ask(self, statement: str, values: Sequence[Any] = ()) -> list[Row]:
+        """The rows of a statement, none for one that gives none."""
+        ...
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """All or nothing; durable once it is left."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Sqlite:
+    """A database in a file."""
+
+    bytes_type = "BLOB"
+    serial_type = "INTEGER PRIMARY KEY AUTOINCREMENT"
+
+    def __init__(self, path: Path) -> None:
+        """Raises IngestError for a file that is no database of ours."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        try:
+            for pragma in (
+                "trusted_schema=OFF",
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "secure_delete=ON",
+                "cache_size=-32000",
+                "wal_autocheckpoint=4000",
+            ):
+                self._db.execute(f"PRAGMA {pragma}").fetchall()
+        except sqlite3.DatabaseError:
+            raise IngestError("the index file is damaged, or no index") from None
+
+    def ask(self, statement: str, values: Sequence[Any] = ()) -> list[Row]:
+        with self._lock:
+            return self._db.execute(statement, values).fetchall()
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+
+class Postgres:
+    """A PostgreSQL database, by its connection string."""
+
+    bytes_type = "BYTEA"
+    serial_type = "BIGSERIAL PRIMARY KEY"
+
+    def __init__(self, conninfo: str) -> None:
+        """Raises IngestError when it cannot be reached; the string may hold a password, so the
+        message does not quote it."""
+        import psycopg
+
+        self._lock = threading.RLock()
+        try:
+            self._db = psycopg.connect(conninfo, autocommit=True)
+        except psycopg.Error:
+            raise IngestError("the PostgreSQL server cannot be reached, or refuses") from None
+
+    def ask(self, statement: str, values: Sequence[Any] = ()) -> list[Row]:
+        with self._lock, self._db.cursor() as cursor:
+            cursor.execute(statement.replace("%", "%%").replace("?", "%s"), values)
+            return [] if cursor.description is None else cursor.fetchall()
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        with self._lock, self._db.transaction():
+            yield
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+
+def open_database(url: str) -> Database:
+    """The database that a URL names: `postgresql://...`, or the path of a SQLite file."""
+    if url.startswith(("postgresql://", "postgres://")):
+        return Postgres(url)
+    return Sqlite(Path(url))

@@ -1,0 +1,163 @@
+"""Files of records: Parquet in folders by day, schema and project, on disk or in object storage.
+
+A file is written once and never changed. Knows nothing of which files count (see `index`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zeta_context.errors import IngestError
+from zeta_context.ingest.index import Shard
+from zeta_context.ingest.received import Received
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+N_BUCKETS = 16
+"""Into how many folders the projects of one day are divided: a deletion reads one of them."""
+
+_NUMBERS = {"at": "float64", "received_at": "float64", "schema": "int32", "body": "binary"}
+
+
+class Shards:
+    """The files below one place: a folder, or `s3://bucket/prefix`."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        """`options` are obstore's for the kind of store (endpoint, credentials, region ...).
+
+        Raises IngestError for a place that cannot be used.
+        """
+        from obstore.exceptions import BaseError
+        from obstore.store import LocalStore, from_url
+
+        self.url = url
+        try:
+            if "://" in url:
+                self._store: Any = from_url(url, **options)
+            else:
+                Path(url).mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._store = LocalStore(prefix=str(Path(url).absolute()))
+        except (BaseError, OSError, ValueError) as problem:
+            raise IngestError(f"the store cannot be used ({type(problem).__name__})") from None
+
+    def write(self, records: Iterable[Received]) -> list[Shard]:
+        """Write records to new files, one for each folder that they belong to; durable then."""
+        import pyarrow.parquet as pq
+
+        by_folder: defaultdict[str, list[Received]] = defaultdict(list)
+        for record in records:
+            by_folder[folder_of(record)].append(record)
+        made = []
+        for folder, members in sorted(by_folder.items()):
+            buffer = io.BytesIO()
+            # Bodies are compressed already.
+            compression = {field.name: "zstd" for field in fields(Received)} | {"body": "none"}
+            pq.write_table(_to_table(members), buffer, compression=compression)
+            data = buffer.getvalue()
+            path = f"{folder}/{uuid.uuid4().hex}.parquet"
+            self._put(path, data)
+            digest = hashlib.sha256(data).hexdigest()
+            made.append(
+                Shard(path=path, folder=folder, n_rows=len(members), size=len(data), sha256=digest)
+            )
+        return made
+
+    def read(self, shard: Shard) -> list[Received]:
+        """The records of a file; raises IngestError when it is not what was written."""
+        import pyarrow.parquet as pq
+        from obstore.exceptions import BaseError
+
+        try:
+            data = bytes(self._store.get(shard.path).bytes())
+        except (BaseError, OSError):
+            raise IngestError(f"{shard.path} cannot be read") from None
+        if hashlib.sha256(data).hexdigest() != shard.sha256:
+            raise IngestError(f"{shard.path} is not what was written: restore it")
+        names = [field.name for field in fields(Received)]
+        return [
+            Received(**{name: row[name] for name in names})
+            for row in pq.read_table(io.BytesIO(data)).to_pylist()
+        ]
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Delete files; one that is gone already is fine."""
+        from obstore.exceptions import NotFoundError
+
+        for path in paths:
+            with contextlib.suppress(NotFoundError, FileNotFoundError):
+                self._store.delete(path)
+
+    def sweep(self, keep: Iterable[Shard], *, older_than_s: float) -> int:
+        """Delete files that nothing knows of: a server ended between a file and its entry."""
+        known = {shard.path for shard in keep}
+        limit = time.time() - older_than_s
+        orphans = [
+            meta["path"]
+            for batch in self._store.list()
+            for meta in batch
+            if meta["path"].endswith(".parquet")
+            and meta["path"] not in known
+            and meta["last_modified"].timestamp() < limit
+        ]
+        for path in orphans:
+            self._store.delete(path)
+        return len(orphans)
+
+    def _put(self, path: str, data: bytes) -> None:
+        from obstore.exceptions import BaseError
+
+        try:
+            self._store.put(path, data)
+        except (BaseError, OSError) as problem:
+            raise IngestError(f"a file cannot be written ({type(problem).__name__})") from None
+        if "://" not in self.url:
+            _sync(Path(self.url) / path)
+
+
+def folder_of(record: Received) -> str:
+    """The folder of a record: day of receipt, schema, and a number for its project."""
+    day = time.strftime("%Y-%m-%d", time.gmtime(record.received_at))
+    return f"dt={day}/schema={record.schema}/{bucket_of(record.tenant, record.project)}"
+
+
+def bucket_of(tenant: str, project: str) -> str:
+    """The last part of a record's folder."""
+    digest = hashlib.sha256(f"{tenant}\0{project}".encode()).digest()
+    return f"shard={digest[0] % N_BUCKETS:02d}"
+
+
+def _to_table(records: list[Received]) -> pa.Table:
+    import pyarrow as pa
+
+    names = [field.name for field in fields(Received)]
+    return pa.table(
+        {
+            name: pa.array(
+                [getattr(record, name) for record in records],
+                type=getattr(pa, _NUMBERS.get(name, "string"))(),
+            )
+            for name in names
+        }
+    )
+
+
+def _sync(path: Path) -> None:
+    """Make a file and its folders durable."""
+    import os
+
+    for each in (path, path.parent, path.parent.parent, path.parent.parent.parent):
+        handle = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
