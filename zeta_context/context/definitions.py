@@ -136,6 +136,11 @@ class DefinitionContext:
         self._bases: OrderedDict[Path, tuple[float, SourceFile]] = OrderedDict()
         self._diagnosed: OrderedDict[Path, tuple[TextSnapshot, asyncio.Task[None]]] = OrderedDict()
 
+    @property
+    def server(self) -> Server:
+        """The server that is asked."""
+        return self._server
+
     async def gather(
         self,
         document: Document,

@@ -111,6 +111,13 @@ class ContextGatherer:
         )
         return Gathered(prompt_input=prompt_input, definitions=definitions, stages=tuple(stages))
 
+    def server(self, document: OpenDocument) -> Server | None:
+        """The language server that is asked about a document; None where none is."""
+        if not self._settings.definitions and self._lent is None:
+            return None
+        context = self._context_for(document)
+        return None if context is None else context.server
+
     def lend(self, server: Server) -> None:
         """Ask this server, which somebody else runs, instead of starting any."""
         self._lent = server

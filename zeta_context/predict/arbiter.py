@@ -94,6 +94,4 @@ class Arbiter:
 
     def was_rejected(self, document: Document, edits: Sequence[TextEdit]) -> bool:
         """Whether the user has rejected one of the edits of a document near there."""
-        return self._rejections is not None and self._rejections.has(
-            document.project, document.path, document.snapshot, edits
-        )
+        return self._rejections is not None and self._rejections.has_in(document, edits)

@@ -16,8 +16,11 @@ from zeta_context.predict.following import Follower
 from zeta_context.predict.offers import Offers
 from zeta_context.predict.predictor import Predictor
 from zeta_context.predict.proposers.configured import make_proposers
+from zeta_context.predict.proposers.ripple import RippleProposer
 from zeta_context.predict.rejections import Rejections, rejections_folder
+from zeta_context.predict.ripples import Ripples
 from zeta_context.predict.settings import PredictSettings
+from zeta_context.predict.sites import Sites
 from zeta_context.predict.view import Proposer
 from zeta_context.runners.endpoint import RemotePermission
 from zeta_context.runners.settings import ModelSettings
@@ -47,29 +50,31 @@ def compose(
 ) -> Parts:
     """The parts for some projects.
 
-    Without proposers: the one that needs no model, and after it the model of the settings.
+    Without proposers: what follows from the last change, what needs no model, and after them the
+    model of the settings.
     """
     folder = None
     if settings.keep_rejections:
         folder = settings.rejections_folder or rejections_folder()
     rejections = Rejections(projects.root, folder=folder, counts=counts)
     offers = Offers(counts, rejections)
-    follower = Follower(offers)
+    ripples = Ripples()
+    follower = Follower(offers, ripples)
     tracker = Tracker(counts=counts, clock=clock, observer=follower)
     gatherer = ContextGatherer(projects, context, counts)
+    if proposers is None:
+        made = make_proposers(
+            projects, model or ModelSettings(), remote or RemotePermission(), counts
+        )
+        proposers = (RippleProposer(made, was_rejected=rejections.has_in), *made)
+    arbiter = Arbiter(proposers, counts, checks=Checks(settings.checks), rejections=rejections)
     predictor = Predictor(
         tracker,
         gatherer,
-        Arbiter(
-            make_proposers(projects, model or ModelSettings(), remote or RemotePermission(), counts)
-            if proposers is None
-            else proposers,
-            counts,
-            checks=Checks(settings.checks),
-            rejections=rejections,
-        ),
+        arbiter,
         offers,
         follower,
+        sites=Sites(projects, tracker, ripples, gatherer.server, counts=counts, clock=clock),
         settings=settings,
         counts=counts,
         clock=clock,

@@ -14,6 +14,7 @@ from zeta_context.events.observer import Author
 from zeta_context.predict.cache import DocumentKey
 from zeta_context.predict.offers import Offers
 from zeta_context.predict.provenance import Provenance, ProvenanceRecorder
+from zeta_context.predict.ripples import Ripples
 
 MAX_DOCUMENTS = 64
 _NOTHING = Provenance()
@@ -22,8 +23,9 @@ _NOTHING = Provenance()
 class Follower:
     """What was done to each document, in bounded memory."""
 
-    def __init__(self, offers: Offers) -> None:
+    def __init__(self, offers: Offers, ripples: Ripples | None = None) -> None:
         self._offers = offers
+        self._ripples = ripples if ripples is not None else Ripples()
         self._recorders: OrderedDict[DocumentKey, ProvenanceRecorder] = OrderedDict()
 
     def follow(
@@ -38,6 +40,7 @@ class Follower:
         if len(self._recorders) > MAX_DOCUMENTS:
             self._recorders.popitem(last=False)
         self._offers.follow(key, changes)
+        self._ripples.follow(key, changes)
 
     def provenance(self, key: DocumentKey) -> Provenance:
         """The provenance of a document's text as it stands."""
@@ -56,3 +59,4 @@ class Follower:
         """Forget a document: it was closed, or read anew."""
         self._recorders.pop(key, None)
         self._offers.drop(key)
+        self._ripples.drop(key)

@@ -28,6 +28,7 @@ from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.predict.requests import Request, RequestSchedule
 from zeta_context.predict.reversal import undoes_user
 from zeta_context.predict.settings import PredictSettings
+from zeta_context.predict.sites import Sites
 from zeta_context.predict.view import View, look
 from zeta_context.prompt.input import Trigger
 from zeta_context.runners.base import CancelToken
@@ -50,6 +51,7 @@ class Predictor:
         offers: Offers,
         follower: Follower,
         *,
+        sites: Sites | None = None,
         settings: PredictSettings,
         counts: Counts,
         clock: Callable[[], float] = time.monotonic,
@@ -60,6 +62,7 @@ class Predictor:
         self._arbiter = arbiter
         self._offers = offers
         self._follower = follower
+        self._sites = sites
         self._settings = settings
         self._counts = counts
         self._clock = clock
@@ -109,6 +112,8 @@ class Predictor:
         """Give up all requests, and let go of what proposers hold."""
         self._stop_ahead()
         self._give_up(self._schedule.pending)
+        if self._sites is not None:
+            await self._sites.aclose()
         await asyncio.to_thread(self._arbiter.close)
 
     # Requests.
@@ -211,8 +216,12 @@ class Predictor:
             provenance=self._follower.provenances(document.project),
             cancel=cancel,
         )
+        ripple = None
+        if self._sites is not None:
+            provenance = self._follower.provenance((document.project, document.path))
+            ripple = await self._sites.look(document, cursor, provenance)
         gathered = await self._gatherer.gather(document, cursor, events, trigger=trigger)
-        view = replace(view, prompt_input=gathered.prompt_input)
+        view = replace(view, prompt_input=gathered.prompt_input, ripple=ripple)
         started = time.perf_counter()
         try:
             answer = await asyncio.to_thread(self._arbiter.propose, view)

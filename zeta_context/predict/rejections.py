@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from zeta_context.counts import Counts
+from zeta_context.events.document import OpenDocument
 from zeta_context.text.edit import TextEdit
 from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
@@ -222,6 +223,10 @@ class Rejections:
     ) -> bool:
         """Whether one of the edits of a text was rejected near there."""
         return self._memory(project).has(path, snapshot, edits)
+
+    def has_in(self, document: OpenDocument, edits: Sequence[TextEdit]) -> bool:
+        """The same for edits of an open document."""
+        return self.has(document.project, document.path, document.snapshot, edits)
 
     def _memory(self, project: str) -> RejectionMemory:
         with self._lock:

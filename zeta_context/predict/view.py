@@ -14,6 +14,7 @@ from zeta_context.events.event import Event
 from zeta_context.events.tracker import Tracker
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.predict.provenance import Provenance
+from zeta_context.predict.ripples import Ripple
 from zeta_context.prompt.input import PromptInput
 from zeta_context.runners.base import CancelToken
 
@@ -28,6 +29,7 @@ class View:
     `document` holds the cursor, at offset `cursor` (code points). `others` are the other open
     documents, the most recently edited first. `events` is the edit history, oldest first.
     `provenance` tells, by path, what of the documents' text was just typed and what deleted;
+    `ripple` what else a change of the user concerns, as far as a language server has told;
     `cancel` whether anybody still waits for an answer, which a proposer that takes long looks at.
     """
 
@@ -37,6 +39,7 @@ class View:
     others: tuple[Document, ...] = ()
     prompt_input: PromptInput | None = None
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
+    ripple: Ripple | None = None
     cancel: CancelToken = field(default_factory=CancelToken)
 
     def find(self, project: str, path: str) -> Document | None:

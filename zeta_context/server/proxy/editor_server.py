@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ MAX_VISITED = 32
 _PROVIDERS = {
     "textDocument/definition": "definitionProvider",
     "textDocument/typeDefinition": "typeDefinitionProvider",
+    "textDocument/references": "referencesProvider",
     "textDocument/diagnostic": "diagnosticProvider",
 }
 
@@ -142,7 +143,14 @@ class EditorServer:
         """Where the type of the name at `offset` is defined."""
         return await self._ask("textDocument/typeDefinition", path, offset)
 
-    async def _ask(self, method: str, path: Path, offset: int) -> tuple[Location, ...]:
+    async def references(self, path: Path, offset: int) -> tuple[Location, ...]:
+        """Where the name at `offset` is used, its definition included."""
+        extra = {"context": {"includeDeclaration": True}}
+        return await self._ask("textDocument/references", path, offset, extra)
+
+    async def _ask(
+        self, method: str, path: Path, offset: int, extra: Mapping[str, Any] | None = None
+    ) -> tuple[Location, ...]:
         if not self._supports(method):
             return ()
         snapshot = self._texts.get(path)
@@ -154,6 +162,7 @@ class EditorServer:
         params = {
             "textDocument": {"uri": held.uri if held is not None else uris.from_path(path)},
             "position": encode_place(to_unit_point(snapshot, offset, self.encoding)),
+            **(extra or {}),
         }
         encoding = self.encoding
         result = await self._request(method, params, path, snapshot)

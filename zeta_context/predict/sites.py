@@ -1,0 +1,315 @@
+"""Asks a language server where else a changed name stands.
+
+A rename can only be asked about in the text before it: either the places were asked for while the
+cursor stood on the name, or a server of our own is shown the old text once more. Everything that a
+server says is compared with the texts it spoke of. Knows nothing of proposals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from zeta_context.context.questions import Server
+from zeta_context.context.syntax import SyntaxCache
+from zeta_context.counts import Counts
+from zeta_context.errors import TextError, ZetaError
+from zeta_context.events.projects import Projects
+from zeta_context.events.tracker import Tracker
+from zeta_context.lsp.documents import Location, from_unit_point
+from zeta_context.predict.causes import Cause, find_cause, word_at
+from zeta_context.predict.provenance import Provenance
+from zeta_context.predict.ripples import MAX_PLACES, Place, Ripple, Ripples
+from zeta_context.predict.view import Document
+from zeta_context.text.point import Span
+from zeta_context.text.snapshot import TextSnapshot
+
+DEADLINE_S = 0.1
+MAX_FILE_BYTES = 1_048_576
+REMEMBER_PAUSE_S = 0.3
+"""So long no other name is asked about ahead of time."""
+
+
+@runtime_checkable
+class ReferencesServer(Server, Protocol):
+    """A server that can be asked where a name is used."""
+
+    async def references(self, path: Path, offset: int) -> tuple[Location, ...]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Remembered:
+    """What a server said of the name at `span` of a text, before anybody changed it."""
+
+    path: str
+    snapshot: TextSnapshot
+    span: Span
+    defined: tuple[Location, ...]
+    used: tuple[Location, ...]
+
+
+class Sites:
+    """Finds causes and their places, and keeps the ripples; belongs to one event loop."""
+
+    def __init__(
+        self,
+        projects: Projects,
+        tracker: Tracker,
+        ripples: Ripples,
+        find_server: Callable[[Document], Server | None],
+        *,
+        counts: Counts,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._projects = projects
+        self._tracker = tracker
+        self._ripples = ripples
+        self._find_server = find_server
+        self._counts = counts
+        self._clock = clock
+        self._syntax = SyntaxCache(max_documents=4)
+        self._remembered: dict[str, _Remembered] = {}
+        self._remembering: asyncio.Task[None] | None = None
+        self._asked_at = float("-inf")
+        self._searches: dict[str, tuple[Cause, asyncio.Task[None]]] = {}
+
+    async def look(
+        self,
+        document: Document,
+        cursor: int,
+        provenance: Provenance,
+        *,
+        deadline_s: float = DEADLINE_S,
+    ) -> Ripple | None:
+        """The ripple that goes through the document's project, as far as it is known in time."""
+        server = self._find_server(document)
+        if not isinstance(server, ReferencesServer) or not server.is_running:
+            return None
+        cause = self._find_cause(document, provenance)
+        if cause is None:
+            self._remember_soon(server, document, cursor)
+        elif not self._ripples.knows(cause):
+            search = self._search_for(server, cause, document)
+            await asyncio.wait((search,), timeout=deadline_s)
+        return self._ripples.current(document.project)
+
+    async def aclose(self) -> None:
+        """Give up what is being asked."""
+        tasks = [task for _, task in self._searches.values()]
+        if self._remembering is not None:
+            tasks.append(self._remembering)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _find_cause(self, document: Document, provenance: Provenance) -> Cause | None:
+        key = f"{document.project}/{document.path}"
+        tree = self._syntax.tree(key, document.language, document.snapshot, path=document.path)
+        texts = [one.snapshot for one in self._tracker.documents(document.project)]
+        remembered = self._remembered.get(document.project)
+
+        def is_used(name: str) -> bool:
+            if remembered is not None and remembered.snapshot.slice(remembered.span) == name:
+                return True
+            return any(has_word(text.text, name) for text in texts)
+
+        return find_cause(document, provenance, tree, is_used=is_used)
+
+    # Searching.
+
+    def _search_for(
+        self, server: ReferencesServer, cause: Cause, document: Document
+    ) -> asyncio.Task[None]:
+        known, search = self._searches.get(cause.project, (None, None))
+        if search is not None and known == cause and not search.done():
+            return search
+        if search is not None:
+            search.cancel()
+        search = asyncio.create_task(self._search(server, cause, document))
+        self._searches[cause.project] = (cause, search)
+        return search
+
+    async def _search(self, server: ReferencesServer, cause: Cause, document: Document) -> None:
+        try:
+            defined, used = await self._ask(server, cause)
+        except ZetaError:
+            self._counts.add("ripple_unanswered")
+            return
+        own = self._projects.root(cause.project) / cause.path
+        places = await asyncio.to_thread(self._to_places, cause, used)
+        start = cause.span.start
+        is_definition = any(place.span.start == start for place in self._read(cause, defined, own))
+        if cause.kind == "rename" and not is_definition:
+            # Another name was put where the old one was used: that concerns nobody else.
+            self._counts.add("ripple_no_definition")
+            return
+        now = self._tracker.document(cause.project, cause.path)
+        if now.snapshot.is_same(document.snapshot):
+            self._ripples.begin(cause, places)
+            self._counts.add("ripple_found")
+
+    async def _ask(
+        self, server: ReferencesServer, cause: Cause
+    ) -> tuple[tuple[Location, ...], tuple[Location, ...]]:
+        path = self._projects.root(cause.project) / cause.path
+        start = cause.span.start
+        if cause.kind == "rename":
+            remembered = self._remembered.get(cause.project)
+            if (
+                remembered is not None
+                and (remembered.path, remembered.span.start) == (cause.path, start)
+                and remembered.snapshot == cause.before
+            ):
+                return remembered.defined, remembered.used
+            if not _is_own(server):
+                self._counts.add("ripple_not_remembered")
+                return (), ()
+        document = self._tracker.document(cause.project, cause.path)
+        self._sync_all(server, cause.project)
+        server.sync(path, language=document.language, version=0, snapshot=cause.before)
+        try:
+            return await asyncio.gather(
+                server.definition(path, start), server.references(path, start)
+            )
+        finally:
+            now = self._tracker.document(cause.project, cause.path)
+            server.sync(path, language=now.language, version=now.version, snapshot=now.snapshot)
+
+    def _sync_all(self, server: ReferencesServer, project: str) -> None:
+        """Tell a server of ours all texts of its language; an editor's has been told them."""
+        root = self._projects.root(project)
+        for one in self._tracker.documents(project):
+            if self._find_server(one) is server:
+                server.sync(
+                    root / one.path,
+                    language=one.language,
+                    version=one.version,
+                    snapshot=one.snapshot,
+                )
+
+    # Asking ahead.
+
+    def _remember_soon(self, server: ReferencesServer, document: Document, cursor: int) -> None:
+        """Ask about the name that the cursor stands on, before it may be changed."""
+        span = word_at(document.snapshot, min(cursor, len(document.snapshot)))
+        known = self._remembered.get(document.project)
+        if (
+            not span.length
+            or server.is_busy
+            or (self._remembering is not None and not self._remembering.done())
+            or self._clock() - self._asked_at < REMEMBER_PAUSE_S
+            or (
+                known is not None
+                and (known.path, known.span) == (document.path, span)
+                and known.snapshot.is_same(document.snapshot)
+            )
+        ):
+            return
+        self._asked_at = self._clock()
+        self._remembering = asyncio.create_task(self._remember(server, document, span))
+
+    async def _remember(self, server: ReferencesServer, document: Document, span: Span) -> None:
+        path = self._projects.root(document.project) / document.path
+        self._sync_all(server, document.project)
+        try:
+            defined, used = await asyncio.gather(
+                server.definition(path, span.start), server.references(path, span.start)
+            )
+        except ZetaError:
+            return
+        self._remembered[document.project] = _Remembered(
+            path=document.path,
+            snapshot=document.snapshot,
+            span=span,
+            defined=defined,
+            used=used,
+        )
+
+    # What the server said, in our texts.
+
+    def _to_places(self, cause: Cause, used: Sequence[Location]) -> list[Place]:
+        by_path: dict[Path, list[Location]] = {}
+        for location in used[: 2 * MAX_PLACES]:
+            if location.path is not None:
+                by_path.setdefault(location.path, []).append(location)
+        own = self._projects.root(cause.project) / cause.path
+        places: list[Place] = []
+        for path, locations in by_path.items():
+            if cause.is_import and path.resolve() != own.resolve():
+                continue
+            places += self._read(cause, locations, path)
+        return [
+            place
+            for place in dict.fromkeys(places)
+            if (place.path, place.span.start) != (cause.path, cause.span.start)
+        ]
+
+    def _read(self, cause: Cause, locations: Iterable[Location], path: Path) -> list[Place]:
+        """The places in one file whose text is the name; in the cause's own, as it is now."""
+        found = self._text_of(cause, path)
+        if found is None:
+            return []
+        name, snapshot = found
+        growth = cause.span.length - len(cause.name)
+        places = []
+        for location in locations:
+            if location.path is None or location.path.resolve() != path.resolve():
+                continue
+            try:
+                start = from_unit_point(snapshot, location.start, location.encoding)
+                end = from_unit_point(snapshot, location.end, location.encoding)
+            except TextError:
+                continue
+            # A server may mean the whole `a.name`: its last word is the name.
+            start = end - len(cause.name)
+            if start < 0 or snapshot.slice(Span(start, end)) != cause.name:
+                continue
+            if name == cause.path and start > cause.span.start:
+                start, end = start + growth, end + growth
+            places.append(Place(path=name, span=Span(start, end)))
+        return places
+
+    def _text_of(self, cause: Cause, path: Path) -> tuple[str, TextSnapshot] | None:
+        root = self._projects.root(cause.project).resolve()
+        try:
+            name = path.resolve().relative_to(root).as_posix()
+        except ValueError:
+            return None
+        if name == cause.path:
+            return name, cause.before
+        for one in self._tracker.documents(cause.project):
+            if one.path == name:
+                return name, one.snapshot
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_FILE_BYTES + 1)
+            if len(data) > MAX_FILE_BYTES:
+                return None
+            return name, TextSnapshot(data.decode("utf-8"))
+        except (OSError, UnicodeDecodeError):
+            return None
+
+
+def has_word(text: str, word: str) -> bool:
+    """Whether a text has a word as a whole."""
+    at = text.find(word)
+    while at >= 0:
+        before, after = text[at - 1 : at] if at else "", text[at + len(word) : at + len(word) + 1]
+        if not _is_word(before) and not _is_word(after):
+            return True
+        at = text.find(word, at + 1)
+    return False
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def _is_own(server: Server) -> bool:
+    from zeta_context.lsp.client import LanguageServer
+
+    return isinstance(server, LanguageServer)
