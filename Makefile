@@ -74,6 +74,9 @@ bench-secrets: $(VENV)/.dev  ## secrets found, false alarms, cost: [VECTORS=PATH
 bench-commits: $(VENV)/.dev  ## examples a second from a git history: [REPO=PATH] [BENCH_ARGS=...]
 	@$(BIN)/python -m tests.bench.commits $(if $(REPO),--repo "$(REPO)") $(BENCH_ARGS)
 
+bench-licences: $(VENV)/.dev  ## traps and restricted licences taken, permissive ones refused, cost: [BENCH_ARGS=--explain]
+	@$(BIN)/python -m tests.bench.licences $(BENCH_ARGS)
+
 peer-suite: $(VENV)/.dev  ## a language server's own tests, with the proxy in between: SUITE=PATH
 	@$(BIN)/python -m tests.e2e.peer_suite "$(SUITE)"
 
