@@ -18,6 +18,7 @@ from zeta_context.counts import Counts
 from zeta_context.errors import RequestTimeout, ResponseError, ServerGone
 
 METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 REQUEST_CANCELLED = -32800
 CONTENT_MODIFIED = -32801

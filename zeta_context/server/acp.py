@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from zeta_context import __version__
-from zeta_context.lsp.rpc import decode_body
+from zeta_context.lsp.rpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, decode_body
 from zeta_context.predict.prediction import Discarded
 from zeta_context.prompt.input import Trigger
 from zeta_context.server.agent import read_input
 from zeta_context.server.description import describe
-from zeta_context.server.dispatch import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
 from zeta_context.server.documents import EditorDocuments
 from zeta_context.server.features import Commands, Features
 from zeta_context.server.handshake import choose_encoding, find_roots

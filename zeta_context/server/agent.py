@@ -1,6 +1,6 @@
 """`zeta-context serve`: our methods as a language server of their own, over standard streams.
 
-The same `Features` and `Dispatcher` as behind the proxy, bound to an editor without a server in
+The same `FeatureSet` as behind the proxy, bound to an editor without a server in
 between. Knows the life of a language server and nothing of what its methods do.
 """
 
@@ -17,10 +17,10 @@ from zeta_context import __version__
 from zeta_context.counts import Counts
 from zeta_context.errors import FramingError
 from zeta_context.lsp import uri as uris
-from zeta_context.lsp.rpc import Connection, decode_body, encode_body
+from zeta_context.lsp.rpc import INVALID_PARAMS, Connection, decode_body, encode_body
 from zeta_context.lsp.wire import FrameReader, encode_frame
-from zeta_context.server.dispatch import Dispatcher
 from zeta_context.server.documents import EditorDocuments
+from zeta_context.server.feature_set import FeatureSet
 from zeta_context.server.features import PROTOCOL_VERSION, Commands, Features
 from zeta_context.server.handshake import choose_encoding, find_roots, has_document_changes
 from zeta_context.session import Session
@@ -46,7 +46,7 @@ class Agent:
         self._counts = Counts()
         self._session: Session | None = None
         self._features: Features | None = None
-        self._dispatcher: Dispatcher | None = None
+        self._feature_set: FeatureSet | None = None
         self._asking: set[asyncio.Task[None]] = set()
         self._editor = Connection(
             self._write,
@@ -65,6 +65,14 @@ class Agent:
             self._counts.add("message_not_understood")
             self._reply(None, {"error": {"code": PARSE_ERROR, "message": "no JSON object"}})
             return
+        try:
+            await self._take(message, body)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self._counts.add("message_not_understood")
+            if "id" in message:
+                self._refuse(message["id"], INVALID_PARAMS, "params are not understood")
+
+    async def _take(self, message: Mapping[str, Any], body: bytes) -> None:
         method = message.get("method")
         if not isinstance(method, str):
             self._editor.receive(body)
@@ -75,8 +83,8 @@ class Agent:
 
     async def aclose(self) -> None:
         """End what is under way."""
-        if self._dispatcher is not None:
-            self._dispatcher.cancel_all()
+        if self._feature_set is not None:
+            self._feature_set.cancel_all()
         for task in self._asking:
             task.cancel()
         if self._session is not None:
@@ -88,7 +96,7 @@ class Agent:
             params = message.get("params")
             result = await self._begin(params if isinstance(params, Mapping) else {})
             self._reply(request_id, {"result": result})
-        elif self._dispatcher is None:
+        elif self._feature_set is None:
             self._refuse(request_id, NOT_INITIALIZED, "not initialized")
         elif self._is_shut_down or method == "initialize":
             self._refuse(request_id, INVALID_REQUEST, "not now")
@@ -96,15 +104,15 @@ class Agent:
             self._is_shut_down = True
             self._reply(request_id, {"result": None})
         else:
-            self._dispatcher.take_request(message, lambda outcome: self._reply(request_id, outcome))
+            self._feature_set.take_request(message, self._write)
 
     async def _take_notification(self, method: str, params: Any) -> None:
         if method == "exit":
             self.exit_status = 0 if self._is_shut_down else 1
-        elif self._features is None or self._dispatcher is None or self._session is None:
+        elif self._features is None or self._feature_set is None or self._session is None:
             return
         elif method == "$/cancelRequest":
-            self._dispatcher.cancel(params)
+            self._feature_set.cancel(params)
         elif method == "workspace/didChangeWorkspaceFolders":
             for folder in params["event"]["added"]:
                 if (path := uris.to_path(folder["uri"])) is not None:
@@ -126,7 +134,7 @@ class Agent:
             Commands.named(self._commands),
             has_document_changes=has_document_changes(params),
         )
-        self._dispatcher = Dispatcher(
+        self._feature_set = FeatureSet(
             self._features, show_document=self._show_document, status=self._features.status
         )
         return {
@@ -195,10 +203,7 @@ async def serve(settings: Settings, *, has_code_actions: bool = False) -> int:
     try:
         while agent.exit_status is None and (data := await queue.get()):
             for frame in reader.feed(data):
-                try:
-                    await agent.take(frame.body)
-                except (KeyError, TypeError, ValueError, AttributeError):
-                    continue
+                await agent.take(frame.body)
                 if agent.exit_status is not None:
                     break
     except FramingError:

@@ -26,8 +26,8 @@ from zeta_context.lsp import uri as uris
 from zeta_context.lsp.answers import negotiated_encoding
 from zeta_context.lsp.rpc import Connection, decode_body, encode_body
 from zeta_context.lsp.wire import encode_frame
-from zeta_context.server.dispatch import Dispatcher
 from zeta_context.server.documents import EditorDocuments
+from zeta_context.server.feature_set import FeatureSet
 from zeta_context.server.features import Commands, Features
 from zeta_context.server.handshake import ENCODINGS, find_roots, has_document_changes
 from zeta_context.server.proxy import link
@@ -54,7 +54,7 @@ class Worker:
         self._initialize: dict[str, Any] = {}
         self._session: Session | None = None
         self._features: Features | None = None
-        self._dispatcher: Dispatcher | None = None
+        self._feature_set: FeatureSet | None = None
         self._server: EditorServer | None = None
         self._client = Connection(
             self._write_to_client,
@@ -77,8 +77,8 @@ class Worker:
         for task in (*self._asking, self._offering):
             if task is not None:
                 task.cancel()
-        if self._dispatcher is not None:
-            self._dispatcher.cancel_all()
+        if self._feature_set is not None:
+            self._feature_set.cancel_all()
         if self._session is not None:
             await self._session.aclose()
 
@@ -134,8 +134,8 @@ class Worker:
             self._set_ready(True)
         elif method in ("shutdown", "exit"):
             self._set_ready(False)
-        elif method == "$/cancelRequest" and self._dispatcher is not None:
-            self._dispatcher.cancel(params)
+        elif method == "$/cancelRequest" and self._feature_set is not None:
+            self._feature_set.cancel(params)
         elif method == "workspace/didChangeWorkspaceFolders":
             self._change_folders(params["event"])
         elif self._features is not None:
@@ -166,14 +166,13 @@ class Worker:
             return
         token = body[place[0] : place[1]]
 
-        def answer(outcome: dict[str, Any]) -> None:
-            reply = encode_body({"jsonrpc": "2.0", "id": message.get("id"), **outcome})
+        def answer(reply: bytes) -> None:
             self._write(link.ANSWER, link.encode_answer(token, reply))
 
-        if self._dispatcher is None:
-            answer({"result": None})
+        if self._feature_set is None:
+            answer(b'{"jsonrpc":"2.0","id":%b,"result":null}' % token)
         else:
-            self._dispatcher.take_request(message, answer)
+            self._feature_set.take_request(message, answer)
 
     # From the server.
 
@@ -206,7 +205,7 @@ class Worker:
             Commands.named(self._options["commands"]),
             has_document_changes=has_document_changes(self._initialize),
         )
-        self._dispatcher = Dispatcher(
+        self._feature_set = FeatureSet(
             self._features, show_document=self._show_document, status=self._status
         )
         self._server = EditorServer(
