@@ -1,0 +1,85 @@
+"""A program in a terminal of its own: keys go in as bytes, and its screen can be read back."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyte
+
+COLUMNS, ROWS = 110, 32
+TIMEOUT_S = 20
+
+
+class Terminal:
+    """Runs a command on a pseudo terminal of `COLUMNS` by `ROWS`."""
+
+    def __init__(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> None:
+        self._screen = pyte.Screen(COLUMNS, ROWS)
+        self._stream = pyte.ByteStream(self._screen)
+        self._lock = threading.Lock()
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        self.process = subprocess.Popen(
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=cwd,
+            env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **environment},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(slave)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self._master, 65536)
+            except OSError:
+                return
+            if not data:
+                return
+            with self._lock:
+                self._stream.feed(data)
+
+    def press(self, keys: str) -> None:
+        """Keys as the terminal sends them, all at once."""
+        os.write(self._master, keys.encode())
+
+    def type(self, keys: str) -> None:
+        """Keys one at a time, at the pace of a fast typist."""
+        for key in keys:
+            self.press(key)
+            time.sleep(0.03)
+
+    def screen(self) -> list[str]:
+        """The rows of the screen, without trailing blanks."""
+        with self._lock:
+            return [row.rstrip() for row in self._screen.display]
+
+    def close(self) -> None:
+        """End the program, if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+        os.close(self._master)
+        self._reader.join(5)
+
+
+def wait_for(is_so: Callable[[], Any], timeout_s: float = TIMEOUT_S) -> Any:
+    """What `is_so` gives once it is true."""
+    ends = time.monotonic() + timeout_s
+    while not (found := is_so()):
+        assert time.monotonic() < ends, "it did not come to pass in time"
+        time.sleep(0.05)
+    return found
