@@ -243,7 +243,6 @@
 
 (declare-function eglot-current-server "eglot")
 (declare-function eglot--TextDocumentIdentifier "eglot")
-(declare-function eglot--VersionedTextDocumentIdentifier "eglot")
 (declare-function eglot--pos-to-lsp-position "eglot")
 (declare-function eglot--lsp-position-to-point "eglot")
 (declare-function eglot--signal-textDocument/didChange "eglot")
@@ -252,10 +251,6 @@
 (declare-function lsp-notify "lsp-mode")
 (declare-function lsp--server-capabilities "lsp-mode")
 (declare-function lsp--text-document-identifier "lsp-mode")
-(declare-function lsp--cur-position "lsp-mode")
-(declare-function lsp--position-to-point "lsp-mode")
-(defvar lsp--cur-version)
-(defvar eglot--versioned-identifier)
 (defvar eglot-server-programs)
 
 (defun zeta-context--eglot ()
@@ -298,7 +293,7 @@ SUCCESS gets the result as a plist."
      (lsp-request-async
       (substring (symbol-name method) 1)
       (append params `(:textDocument ,(lsp--text-document-identifier)
-                       :position ,(lsp--cur-position)))
+                       :position ,(zeta-context--utf-16-position)))
       (lambda (result) (funcall success (zeta-context--plist result)))
       :error-handler #'ignore :mode 'tick))))
 
@@ -325,14 +320,28 @@ SUCCESS gets the result as a plist."
   "The buffer position of a POSITION of the protocol."
   (pcase (zeta-context--peer)
     ('eglot (eglot--lsp-position-to-point position))
-    ('lsp-mode (lsp--position-to-point position))
-    (_ (save-excursion
-         (save-restriction
-           (widen)
-           (goto-char (point-min))
-           (if (> (forward-line (plist-get position :line)) 0)
-               (point-max)
-             (min (line-end-position) (+ (point) (plist-get position :character)))))))))
+    (peer (save-excursion
+            (save-restriction
+              (widen)
+              (goto-char (point-min))
+              (if (> (forward-line (plist-get position :line)) 0)
+                  (point-max)
+                (zeta-context--forward (plist-get position :character) (eq peer 'lsp-mode))
+                (point)))))))
+
+(defun zeta-context--forward (units is-utf-16)
+  "Move by UNITS in this line: code points, or with IS-UTF-16 the units of that."
+  (while (and (> units 0) (not (eolp)))
+    (setq units (- units (if (and is-utf-16 (> (char-after) #xffff)) 2 1)))
+    (forward-char)))
+
+(defun zeta-context--utf-16-position ()
+  "Point as the protocol has it by default."
+  (let ((position (zeta-context--position)))
+    (cl-incf (plist-get position :character)
+             (cl-count-if (lambda (char) (> char #xffff))
+                          (buffer-substring-no-properties (line-beginning-position) (point))))
+    position))
 
 ;;;; The prediction on offer
 
@@ -608,13 +617,18 @@ Without MODES, all of them."
                  (not (member "proxy" (cdr entry))))
         (setcdr entry (zeta-context-wrap (cdr entry)))))))
 
+(defun zeta-context--wrap-once (command)
+  "COMMAND behind the proxy, if it is one and is not there already."
+  (if (and (consp command) (not (member "proxy" command)))
+      (zeta-context-wrap command)
+    command))
+
 (defun zeta-context-wrap-lsp-mode ()
   "Let lsp-mode start its servers behind the proxy."
-  (advice-add 'lsp-resolve-final-command :filter-return
-              (lambda (command)
-                (if (and (consp command) (not (member "proxy" command)))
-                    (zeta-context-wrap command)
-                  command))))
+  ;; The second is its name up to lsp-mode 8.
+  (dolist (function '(lsp-resolve-final-command lsp-resolve-final-function))
+    (when (fboundp function)
+      (advice-add function :filter-return #'zeta-context--wrap-once))))
 
 ;;;; The mode
 

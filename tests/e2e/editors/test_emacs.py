@@ -187,8 +187,10 @@ def test_a_rejected_prediction_stays_away_and_keys_mean_what_they_did(emacs: Ema
 def test_the_completion_menu_goes_first(emacs: Emacs) -> None:
     emacs.rename_twice()
     emacs.press("\x05\r")
-    emacs.lisp("(progn (setq-local completion-at-point-functions (list (lambda ()"
-               " (list (line-beginning-position) (point) '(\"zeta1\" \"zeta2\"))))) t)")
+    emacs.lisp(
+        "(progn (setq-local completion-at-point-functions (list (lambda ()"
+        ' (list (line-beginning-position) (point) \'("zeta1" "zeta2"))))) t)'
+    )
     emacs.terminal.type("ze")
     emacs.press("\x1b\t")
     emacs.press("\x1b\t")
@@ -201,10 +203,12 @@ def test_a_killed_agent_is_there_again_without_a_word(emacs: Emacs) -> None:
     pid = emacs.lisp("(process-id (jsonrpc--process zeta-context--agent))")
     os.kill(pid, signal.SIGKILL)
     wait_for(
-        lambda: emacs.lisp(
-            "(and zeta-context--ready (process-id (jsonrpc--process zeta-context--agent)))"
+        lambda: (
+            emacs.lisp(
+                "(and zeta-context--ready (process-id (jsonrpc--process zeta-context--agent)))"
+            )
+            not in (None, pid)
         )
-        not in (None, pid)
     )
     for row in (6, 8):
         emacs.rename(row)
@@ -228,16 +232,16 @@ def test_a_server_behind_the_proxy_predicts(project: Path, tmp_path: Path, peer:
     more = {
         "eglot": (
             f"(require 'eglot) (add-to-list 'eglot-server-programs '(python-mode \"{ty}\""
-            " \"server\")) (zeta-context-wrap-eglot 'python-mode)"
+            ' "server")) (zeta-context-wrap-eglot \'python-mode)'
             " (add-hook 'python-mode-hook #'eglot-ensure)"
         ),
         "lsp-mode": (
             "(setq lsp-auto-guess-root t lsp-enable-snippet nil lsp-client-packages nil"
             " lsp-enable-file-watchers nil lsp-warn-no-matched-clients nil"
-            " lsp-server-install-dir \"/nonexistent\" lsp-session-file (make-temp-name \"/tmp/l\"))"
+            ' lsp-server-install-dir "/nonexistent" lsp-session-file (make-temp-name "/tmp/l"))'
             " (require 'lsp-mode) (zeta-context-wrap-lsp-mode)"
             " (lsp-register-client (make-lsp-client :new-connection (lsp-stdio-connection"
-            f" '(\"{ty}\" \"server\")) :activation-fn (lsp-activate-on \"python\")"
+            f' \'("{ty}" "server")) :activation-fn (lsp-activate-on "python")'
             " :server-id 'ty)) (add-hook 'python-mode-hook #'lsp)"
         ),
     }[peer]
