@@ -59,7 +59,7 @@ class Emacs:
         command = [emacs, "-nw", "-Q", "-l", str(init), str(project / "main.py")]
         self.terminal = Terminal(command, project, {"HOME": str(folder)})
         try:
-            wait_for(lambda: (folder / "s").exists())
+            wait_for((folder / "s").exists)
             wait_for(lambda: self.lisp("(buffer-name)") == "main.py")
         except BaseException:
             print("\n".join(self.terminal.screen()))

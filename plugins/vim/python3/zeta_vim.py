@@ -1,0 +1,330 @@
+"""The library inside Vim: a session on a thread of its own, told of changes and asked by Vim.
+
+Vim's own functions are called by Vim's thread only; the session belongs to the other one. What
+passes between the two are plain values. Knows nothing of how predictions are shown.
+"""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from concurrent.futures import Future
+
+import vim
+
+
+def find_library():
+    """Make the library importable: it is installed where `zeta-context` is."""
+    try:
+        import zeta_context
+
+        return zeta_context
+    except ImportError:
+        pass
+    program = vim.eval("get(g:, 'zeta_context_program', 'zeta-context')")
+    found = shutil.which(program)
+    if found is None:
+        return None
+    with open(found, "rb") as script:
+        first = script.readline().decode(errors="replace").strip()
+    if not first.startswith("#!"):
+        return None
+    code = (
+        "import sys, sysconfig, zeta_context, os;"
+        "print(sys.version_info[:2]);"
+        "print(os.path.dirname(os.path.dirname(zeta_context.__file__)));"
+        "print(sysconfig.get_path('purelib')); print(sysconfig.get_path('platlib'))"
+    )
+    done = subprocess.run([first[2:], "-c", code], capture_output=True, text=True, check=False)
+    version, *paths = done.stdout.splitlines() or [""]
+    if version != str(sys.version_info[:2]):
+        return None
+    sys.path += [path for path in paths if path not in sys.path]
+    import zeta_context
+
+    return zeta_context
+
+
+class Desk:
+    """The thread with the session, and what came out of it."""
+
+    def __init__(self, root):
+        self.loop = asyncio.new_event_loop()
+        self.answer = None
+        self.waiting = 0
+        self.prediction = None
+        self.reason = ""
+        self.ticks = {}
+        self.paths = {}
+        self.session = None
+        self.taken = None
+        threading.Thread(target=self._run, args=(root,), daemon=True).start()
+
+    def _run(self, root):
+        asyncio.set_event_loop(self.loop)
+        from zeta_context.session import Session
+
+        self.session = Session(root)
+        self.loop.run_until_complete(self.session.__aenter__())
+        self.loop.run_forever()
+        self.loop.run_until_complete(self.session.aclose())
+        self.loop.close()
+
+    def tell(self, work):
+        """Run `work` on the session's thread, after what was told before."""
+
+        def guarded():
+            from zeta_context.errors import ZetaError
+
+            try:
+                work()
+            except ZetaError as error:
+                self.session.counts.add(f"document_{type(error).__name__.lower()}")
+
+        self.loop.call_soon_threadsafe(guarded)
+
+    def ask(self, work):
+        """What `work` gives on the session's thread."""
+        result = Future()
+
+        def run():
+            try:
+                result.set_result(work())
+            except Exception as error:
+                result.set_exception(error)
+
+        self.loop.call_soon_threadsafe(run)
+        return result.result(5)
+
+
+desk = None
+
+
+def open_buffer(number):
+    """Whether the buffer can be watched."""
+    global desk  # noqa: PLW0603 - one Vim has one session
+    if desk is None:
+        if find_library() is None:
+            return False
+        desk = Desk(_find_root(vim.buffers[number].name))
+    buffer = vim.buffers[number]
+    path, text = buffer.name, "\n".join(buffer[:]) + "\n"
+    desk.paths[number], desk.ticks[number] = path, 0
+    desk.tell(lambda: desk.session.open(path, text))
+    return True
+
+
+def _find_root(path):
+    folder = os.path.dirname(path) or os.getcwd()
+    at = folder
+    while at != os.path.dirname(at):
+        if os.path.exists(os.path.join(at, ".git")):
+            return at
+        at = os.path.dirname(at)
+    return folder
+
+
+def change_buffer(number, start, end, lines):
+    """The rows `start` to before `end`, counted from 1, are `lines` now."""
+    path = desk.paths[number]
+    desk.ticks[number] += 1
+    new = "".join(line + "\n" for line in lines)
+
+    def change():
+        from zeta_context.text.diff import diff_text
+        from zeta_context.text.edit import TextEdit
+        from zeta_context.text.point import Span
+
+        snapshot = desk.session.document(path).snapshot
+        last = snapshot.row_count - 1
+        first = snapshot.row_start(min(start - 1, last))
+        stop = len(snapshot) if end - 1 > last else snapshot.row_start(end - 1)
+        edits = [
+            TextEdit(Span(one.span.start + first, one.span.end + first), one.new_text)
+            for one in diff_text(snapshot.slice(Span(first, stop)), new)
+        ]
+        if edits:
+            desk.session.edit_many(path, edits)
+
+    desk.tell(change)
+    return True
+
+
+def save_buffer(number):
+    """It was written."""
+    path = desk.paths[number]
+    desk.tell(lambda: desk.session.save(path))
+    return True
+
+
+def close_buffer(number):
+    """It is gone."""
+    path = desk.paths.pop(number)
+    desk.tell(lambda: desk.session.close(path))
+    return True
+
+
+def tick(number):
+    """How often a buffer has changed."""
+    return desk.ticks.get(number, -1)
+
+
+def ask(number, row, column, trigger):
+    """Ask for a prediction at a place, in code points; the answer is polled for."""
+    path, now = desk.paths.get(number), tick(number)
+    if path is None:
+        return False
+    desk.waiting += 1
+
+    async def predict():
+        from zeta_context.text.point import Point
+
+        try:
+            answer = await desk.session.predict(path, Point(row, column), trigger=trigger)
+            if desk.ticks.get(number) == now and getattr(answer, "reason", "") != "canceled":
+                _keep(answer, number, now)
+        except Exception as error:
+            desk.reason = type(error).__name__
+        finally:
+            desk.waiting -= 1
+
+    desk.loop.call_soon_threadsafe(lambda: desk.loop.create_task(predict()))
+    return True
+
+
+def _keep(answer, number, now):
+    """On the session's thread: what Vim needs to show an answer."""
+    from zeta_context.predict.preview import preview
+
+    if not answer:
+        desk.prediction, desk.reason, desk.answer = None, answer.reason, {}
+        return
+    snapshot = desk.session.document(desk.paths[number]).snapshot
+    if answer.version != desk.session.document(desk.paths[number]).version:
+        return
+    point = snapshot.point(answer.edits[0].span.start)
+    shown, removed = [], []
+    for block in preview(snapshot, answer.edits):
+        for span in block.removed:
+            at = snapshot.point(span.start)
+            before = snapshot.row(at.row)[: at.column].encode()
+            old = snapshot.slice(span).split("\n")[0].encode()
+            removed.append([at.row + 1, len(before) + 1, len(old)])
+        if block.ghost is not None:
+            row = snapshot.point(block.ghost.span.start).row
+            shown.append([row + 1, block.ghost.new_text.replace("\n", " ⏎ ")])
+            continue
+        new = [row.text.strip() for row in block.rows if row.added]
+        if new:
+            shown.append([max(block.end_row, 1), "  → " + " ⏎ ".join(new)])
+    desk.prediction, desk.reason = answer, ""
+    desk.answer = {
+        "buffer": number,
+        "tick": now,
+        "row": point.row,
+        "column": point.column,
+        "shown": shown,
+        "removed": removed,
+        "why": answer.why,
+    }
+
+
+def take_answer():
+    """The newest answer, once."""
+    answer, desk.answer = desk.answer, None
+    return answer
+
+
+def is_waiting():
+    """Whether there are answers to come."""
+    return int(desk.waiting > 0 or desk.answer is not None)
+
+
+def take(part):
+    """The rows that accepting the prediction, or a part of it, replaces, and where the cursor goes.
+
+    Rows `start` to before `end`, counted from 0.
+    """
+    prediction = desk.taken = desk.prediction
+
+    def work():
+        from zeta_context.predict.partial import cut_part
+        from zeta_context.text.edit import apply_edits, map_offset
+
+        snapshot = desk.session.document(_path_of(prediction)).snapshot
+        edits = cut_part(snapshot, prediction.edits, part) if part else prediction.edits
+        after = apply_edits(snapshot, edits)
+        start = snapshot.point(edits[0].span.start).row
+        end = snapshot.point(edits[-1].span.end).row + 1
+        stop = end + after.row_count - snapshot.row_count
+        offset = prediction.cursor
+        if part or offset is None:
+            offset = map_offset(edits[0].span.end, edits)
+        row, column = after.point(min(offset, len(after)))
+        lines = [after.row(one).rstrip("\r\n") for one in range(start, stop)]
+        count = snapshot.row_count - 1  # behind the last line ending there is no line in Vim
+        if end > count:
+            end, lines = count, lines[:-1] if lines and not lines[-1] else lines
+        return {"start": start, "end": end, "lines": lines, "row": row, "column": column}
+
+    return desk.ask(work)
+
+
+def _path_of(prediction):
+    return str(desk.session.projects.file(prediction.project, prediction.path))
+
+
+def tell_shown():
+    """The prediction is on the screen."""
+    prediction = desk.prediction
+    if prediction is not None and prediction.id != getattr(desk, "shown_id", None):
+        desk.shown_id = prediction.id
+        desk.tell(lambda: desk.session.counts.add("shown"))
+    return True
+
+
+def tell_accepted(part):
+    """It was made in the buffer, which has been told."""
+    prediction = desk.taken
+    desk.prediction = None
+    if part:
+        desk.tell(lambda: desk.session.counts.add("partially_accepted"))
+    else:
+        desk.tell(lambda: desk.session.accept(prediction, is_reported=True))
+    return True
+
+
+def tell_rejected():
+    """The user does not want it."""
+    prediction, desk.prediction = desk.prediction, None
+    desk.tell(lambda: desk.session.reject(prediction))
+    return True
+
+
+def reason():
+    """Why nothing is offered."""
+    return f"zeta: {desk.reason}" if desk is not None and desk.reason else "zeta"
+
+
+def counts():
+    """What has been counted so far."""
+    return desk.ask(lambda: dict(desk.session.counts.totals())) if desk is not None else {}
+
+
+def text(number):
+    """The text as the session has it."""
+    path = desk.paths[number]
+    return desk.ask(lambda: desk.session.document(path).snapshot.text)
+
+
+def status():
+    """What happened so far, in lines."""
+    return [f"{n:6d}  {name}" for name, n in sorted(counts().items())] or ["not running"]
+
+
+def stop():
+    """Vim is about to quit."""
+    if desk is not None:
+        desk.loop.call_soon_threadsafe(desk.loop.stop)

@@ -1,0 +1,216 @@
+"""The Vim plugin, with the library inside a real Vim in a terminal, with real keys."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.editors.conftest import MAIN
+from tests.e2e.editors.terminal import Terminal, wait_for
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).resolve().parents[3]
+PLUGIN = ROOT / "plugins" / "vim"
+PROGRAM = Path(sys.executable).with_name("zeta-context")
+ROWS = MAIN.splitlines()
+LAST_ROW = len(ROWS) - 1
+VERSION = "py3 import sys; print('%d.%d' % sys.version_info[:2])"
+Keep = Callable[[list[str]], None]
+
+
+def find_vim() -> str:
+    """A Vim with this Python inside; skips the test where there is none."""
+    for name in ("vim", "vim.nox"):
+        program = shutil.which(name)
+        if program is None:
+            continue
+        done = subprocess.run(
+            [program, "-N", "-u", "NONE", "-es", "+redir! > /dev/stdout", f"+{VERSION}", "+qa!"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        if sysconfig.get_python_version() in done.stdout:
+            return program
+    reason = f"no Vim with Python {sysconfig.get_python_version()}: apt-get install vim-nox"
+    print(reason)
+    pytest.skip(reason)
+
+
+class Vim:
+    """One Vim in a terminal, which answers questions over a channel."""
+
+    def __init__(self, project: Path, folder: Path) -> None:
+        program = find_vim()
+        folder.mkdir()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            init = folder / "vimrc"
+            init.write_text(
+                f"set nocompatible noswapfile backspace=indent,eol,start encoding=utf-8\n"
+                f"set rtp^={PLUGIN}\nlet g:zeta_context_program = '{PROGRAM}'\n"
+                f"set ttimeoutlen=5 viminfo=\n"
+                f"autocmd VimEnter * let g:channel = ch_open('127.0.0.1:{port}')\n"
+            )
+            command = [program, "-N", "-u", str(init), "-i", "NONE", str(project / "main.py")]
+            self.terminal = Terminal(command, project, {"HOME": str(folder)})
+            server.settimeout(20)
+            try:
+                self._channel, _ = server.accept()
+            except BaseException:
+                print("\n".join(self.terminal.screen()))
+                self.terminal.close()
+                raise
+        self._channel.settimeout(20)
+        self._number = -1
+        self._pending = b""
+        wait_for(lambda: self.expr("py3eval('int(zeta_vim.desk.session is not None)')"))
+
+    def expr(self, expression: str) -> Any:
+        """The value of a Vim expression."""
+        self._number -= 1
+        self._channel.sendall(json.dumps(["expr", expression, self._number]).encode() + b"\n")
+        while b"\n" not in self._pending:
+            data = self._channel.recv(1 << 20)
+            assert data, "Vim hung up"
+            self._pending += data
+            try:
+                number, value = json.loads(self._pending)
+            except ValueError:
+                continue
+            self._pending = b""
+            assert number == self._number
+            return value
+        raise AssertionError
+
+    def press(self, keys: str) -> None:
+        self.terminal.press(keys)
+        time.sleep(0.12)
+
+    @property
+    def rows(self) -> list[str]:
+        rows: list[str] = self.expr("getline(1, '$')")
+        return rows
+
+    @property
+    def row(self) -> int:
+        line: int = self.expr("line('.')")
+        return line - 1
+
+    def has_prediction(self) -> bool:
+        return bool(self.expr("zeta_context#has_prediction()"))
+
+    def counts(self) -> dict[str, int]:
+        counts: dict[str, int] = self.expr("py3eval('zeta_vim.counts()')")
+        return counts
+
+    def text(self) -> str:
+        text: str = self.expr("py3eval('zeta_vim.text(' .. bufnr() .. ')')")
+        return text
+
+    def rename_twice(self, name: str = "warning") -> None:
+        for row in (6, 8):
+            self.press(f"{row + 1}G0fw")
+            self.terminal.type(f"cw{name}")
+            self.press("\x1b")
+            time.sleep(0.4)
+        wait_for(self.has_prediction)
+
+    def close(self) -> None:
+        self._channel.close()
+        self.terminal.close()
+
+
+@pytest.fixture
+def vim(project: Path, tmp_path: Path) -> Iterator[Vim]:
+    editor = Vim(project, tmp_path / "v")
+    yield editor
+    editor.close()
+
+
+def test_a_prediction_appears_is_gone_to_accepted_and_undone_in_one_step(
+    vim: Vim, keep: Keep
+) -> None:
+    vim.rename_twice()
+    before = vim.rows
+    time.sleep(0.2)
+    screen = vim.terminal.screen()
+    keep(screen)
+    assert "→ logger.warning(" in screen[10]
+    assert screen[10].startswith("    logger.warn('")
+    vim.press("\x07\x19")
+    assert (vim.row, vim.rows) == (10, before)
+    vim.press("\x07\x19")
+    wait_for(lambda: vim.rows != before)
+    after = vim.rows
+    assert after[10] == ROWS[10].replace("warn", "warning")
+    assert wait_for(lambda: vim.counts().get("accepted")) == 1
+    vim.press("u")
+    assert vim.rows == before
+    vim.press("\x12")
+    assert vim.rows == after
+    assert vim.text() == "\n".join(vim.rows) + "\n"
+
+
+def test_a_far_prediction_is_told_and_gone_to(vim: Vim) -> None:
+    vim.rename_twice()
+    for _ in range(6):
+        wait_for(vim.has_prediction)
+        if any("line 56" in row for row in vim.terminal.screen()):
+            break
+        vim.press("\x07\x19")
+    wait_for(lambda: any("↓ line 56" in row for row in vim.terminal.screen()))
+    vim.press("\x07\x19")
+    assert vim.row == LAST_ROW
+    vim.press("\x07\x19")
+    wait_for(lambda: vim.rows[LAST_ROW] == "    logger.warning('ü', extra=data)")
+    assert vim.text() == "\n".join(vim.rows) + "\n"
+
+
+def test_a_rejected_prediction_stays_away_and_tab_stays_tab(vim: Vim) -> None:
+    vim.rename_twice()
+    vim.press("\x07\x0e")
+    assert wait_for(lambda: vim.counts().get("rejected")) == 1
+    vim.press("ggO\tx\x1b")
+    assert vim.rows[0] == "\tx"
+    vim.press("u")
+    time.sleep(0.5)
+    assert "→" not in vim.terminal.screen()[10]
+
+
+def test_the_completion_menu_goes_first(vim: Vim) -> None:
+    vim.rename_twice()
+    vim.press("o    logg\x0e")
+    wait_for(lambda: vim.expr("pumvisible()"))
+    assert not vim.has_prediction()
+    before = vim.rows
+    vim.press("\x07\x19")
+    assert vim.rows[10:] == before[10:]
+
+
+def test_the_session_has_the_text_after_every_kind_of_change(vim: Vim) -> None:
+    for keys in (
+        "Oü𝒳\x1b", "ddp", "ggyyGp", ":7m0\r", ":%s/run/walk/g\r", "u", "\x12", "u", ":3,5join\r",
+        "u", "5>>", ":g/#/d\r", "u", "ggdG", "u", "Go\r\rx\x1b", "ggqqIz\x1bjq3@q", "J", "ggdG",
+        "ione\rtwo\x1b", "Gdd",
+    ):  # fmt: skip
+        vim.press(keys)
+        vim.expr("listener_flush()")
+        assert vim.text() == "\n".join(vim.rows) + "\n", f"after {keys!r}"
+
+
+def test_it_quits_and_leaves_no_process_behind(vim: Vim) -> None:
+    pid = vim.expr("getpid()")
+    vim.press("\x1b:qa!\r")
+    assert vim.terminal.process.wait(10) == 0
+    wait_for(lambda: not Path(f"/proc/{pid}").exists())
