@@ -10,6 +10,7 @@ import pytest
 from zeta_context.context.gather import ContextSettings
 from zeta_context.events.event import Cause
 from zeta_context.predict.prediction import Discarded, Prediction
+from zeta_context.predict.verify import Verifier
 from zeta_context.session import Session
 from zeta_context.settings import Settings
 from zeta_context.text.edit import TextEdit
@@ -127,3 +128,30 @@ async def test_another_name_where_the_old_one_was_used_is_no_rename(session: Ses
     await asyncio.sleep(0.5)
     answer = await session.predict("shop/show.py", at + 31)
     assert not isinstance(answer, Prediction) or answer.proposer != "ripple"
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("x = show(1)\n", "neutral"),
+        ("x = shwo(1)\n", "worse"),
+        ("x = show('a')\n", "worse"),
+        ("y: int = show(3)\n", "worse"),
+    ],
+)
+async def test_new_errors_are_seen_before_anything_is_shown(
+    session: Session, text: str, verdict: str
+) -> None:
+    verifier = Verifier(session.projects, session._gatherer.server, counts=session.counts)
+    document = session.document("shop/show.py")
+    edits = (TextEdit(Span(len(SHOW), len(SHOW)), text),)
+    assert await verifier.check(document, edits, deadline_s=10) == verdict
+
+
+async def test_errors_that_go_are_better(session: Session) -> None:
+    session.edit("shop/show.py", Span(len(SHOW), len(SHOW)), "x = shwo(1)\n")
+    verifier = Verifier(session.projects, session._gatherer.server, counts=session.counts)
+    at = len(SHOW) + 4
+    document = session.document("shop/show.py")
+    edits = (TextEdit(Span(at, at + 4), "show"),)
+    assert await verifier.check(document, edits, deadline_s=10) == "better"

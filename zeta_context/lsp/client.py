@@ -340,6 +340,11 @@ class LanguageServer:
             await self._diagnostics.wait_for(uri, document.sent_version, timeout_s)
         return self._diagnostics.read(uri, document.snapshot, self._encoding)
 
+    async def was_told(self, path: Path, *, timeout_s: float) -> bool:
+        """Whether it publishes something about an open document's current text in time."""
+        document = self._documents.get(path)
+        return await self._diagnostics.wait_for(document.uri, document.sent_version, timeout_s)
+
     def known_diagnostics(self, path: Path) -> tuple[ServerDiagnostic, ...]:
         """The diagnostics that are known of an open document without asking or waiting."""
         document = self._documents.get(path)

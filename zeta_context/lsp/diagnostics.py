@@ -96,15 +96,16 @@ class DiagnosticStore:
         if isinstance(items, list):
             self._known[uri] = _Known(items[:MAX_DIAGNOSTICS], snapshot, version, result_id)
 
-    async def wait_for(self, uri: str, version: int, timeout_s: float) -> None:
-        """Wait until something is known about this version or a newer one, or time is up."""
+    async def wait_for(self, uri: str, version: int, timeout_s: float) -> bool:
+        """Wait until something is known about this version or a newer one; False: time is up."""
         try:
             async with asyncio.timeout(timeout_s):
                 while uri not in self._known or self._known[uri].version < version:
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
-            return
+            return False
+        return True
 
     def read(self, uri: str, now: TextSnapshot, encoding: Encoding) -> tuple[ServerDiagnostic, ...]:
         """What is known of a document, with spans in the text `now`; malformed ones left out."""

@@ -39,8 +39,10 @@ class Arbiter:
         self._checks = checks if checks is not None else Checks()
         self._rejections = rejections
 
-    def propose(self, view: View) -> Prediction | Discarded:
+    def propose(self, view: View, *, after: str | None = None) -> Prediction | Discarded:
         """The prediction to show, or the reason for silence; never raises.
+
+        With `after`, only the proposers behind the one of that name are asked.
 
         Besides those of the proposers and of `Checks`: `needs_resync`, `canceled`,
         `rejected_before`, `proposer_fault`. A suppressed proposal gives the next proposer its turn.
@@ -49,7 +51,11 @@ class Arbiter:
         if view.document.needs_resync:
             return answer
         suppressed: Discarded | None = None
-        for number, proposer in enumerate(self._proposers):
+        first = 0
+        if after is not None:
+            first = 1 + [one.name for one in self._proposers].index(after)
+            answer = Discarded(reason="no_other", detail="no other proposer is left")
+        for number, proposer in enumerate(self._proposers[first:], start=first):
             if view.cancel.is_cancelled:
                 return CANCELED
             answer, is_suppressed = self._ask(proposer, view)

@@ -21,6 +21,7 @@ from zeta_context.predict.rejections import Rejections, rejections_folder
 from zeta_context.predict.ripples import Ripples
 from zeta_context.predict.settings import PredictSettings
 from zeta_context.predict.sites import Sites
+from zeta_context.predict.verify import Verifier
 from zeta_context.predict.view import Proposer
 from zeta_context.runners.endpoint import RemotePermission
 from zeta_context.runners.settings import ModelSettings
@@ -74,6 +75,7 @@ def compose(
         arbiter,
         offers,
         follower,
+        verifier=Verifier(projects, gatherer.server, counts=counts),
         sites=Sites(projects, tracker, ripples, gatherer.server, counts=counts, clock=clock),
         settings=settings,
         counts=counts,

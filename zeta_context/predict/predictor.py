@@ -29,6 +29,7 @@ from zeta_context.predict.requests import Request, RequestSchedule
 from zeta_context.predict.reversal import undoes_user
 from zeta_context.predict.settings import PredictSettings
 from zeta_context.predict.sites import Sites
+from zeta_context.predict.verify import Verifier
 from zeta_context.predict.view import View, look
 from zeta_context.prompt.input import Trigger
 from zeta_context.runners.base import CancelToken
@@ -52,6 +53,7 @@ class Predictor:
         follower: Follower,
         *,
         sites: Sites | None = None,
+        verifier: Verifier | None = None,
         settings: PredictSettings,
         counts: Counts,
         clock: Callable[[], float] = time.monotonic,
@@ -63,6 +65,7 @@ class Predictor:
         self._offers = offers
         self._follower = follower
         self._sites = sites
+        self._verifier = verifier
         self._settings = settings
         self._counts = counts
         self._clock = clock
@@ -114,6 +117,8 @@ class Predictor:
         self._give_up(self._schedule.pending)
         if self._sites is not None:
             await self._sites.aclose()
+        if self._verifier is not None:
+            await self._verifier.aclose()
         await asyncio.to_thread(self._arbiter.close)
 
     # Requests.
@@ -224,7 +229,7 @@ class Predictor:
         view = replace(view, prompt_input=gathered.prompt_input, ripple=ripple)
         started = time.perf_counter()
         try:
-            answer = await asyncio.to_thread(self._arbiter.propose, view)
+            answer = await self._choose(view)
         except asyncio.CancelledError:
             cancel.cancel()
             raise
@@ -233,6 +238,27 @@ class Predictor:
         if shown is answer and stage.elapsed_ms >= self._settings.prefetch_from_ms:
             self._start_ahead(view, answer)
         return shown, _explain(view, gathered, stage)
+
+    async def _choose(self, view: View) -> Answer:
+        """The first answer that brings no new errors; `worse` ones as the settings say."""
+        answer = await asyncio.to_thread(self._arbiter.propose, view)
+        worse: Prediction | None = None
+        while isinstance(answer, Prediction) and await self._is_worse(answer, view):
+            worse = worse or answer
+            answer = await asyncio.to_thread(self._arbiter.propose, view, after=answer.proposer)
+        if worse is None or isinstance(answer, Prediction):
+            return answer
+        if self._settings.verification == "last":
+            return worse
+        return Discarded(reason="verified_worse", detail="the language server finds new errors")
+
+    async def _is_worse(self, answer: Prediction, view: View) -> bool:
+        document = view.find(answer.project, answer.path)
+        if self._verifier is None or self._settings.verification == "off" or document is None:
+            return False
+        deadline_s = self._settings.verify_deadline_ms / 1000
+        verdict = await self._verifier.check(document, answer.edits, deadline_s=deadline_s)
+        return verdict == "worse"
 
     def _show(self, answer: Answer, view: View, trigger: Trigger) -> Answer:
         if isinstance(answer, Prediction):
