@@ -158,7 +158,7 @@ class Editor:
     def status(self) -> dict[str, Any]:
         """What the worker counted."""
         self.send({"id": 9, "method": "zeta/status"})
-        raw = self.wait_for(b'"protocol":1,')
+        raw = self.wait_for(b'"protocol"')
         status: dict[str, Any] = json.loads(raw[raw.index(b"\r\n\r\n") + 4 :])["result"]
         return status
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from zeta_context.lsp.probe import Probed
 
 
+_VERSION = re.compile(r"\d+(?:\.\d+)+")
+
+
 @click.command(name="servers")
 @click.argument("languages", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -26,8 +30,9 @@ if TYPE_CHECKING:
 def command(languages: tuple[str, ...], as_json: bool, no_start: bool, show_all: bool) -> None:
     """List the language servers known and found.
 
-    Each one that is installed is started on an empty project, to see whether it answers and how
-    fast. LANGUAGES (python, rust ...) narrow the list. Exit status 1 when one does not answer.
+    Each one that is installed is started on a project of a few lines, to see whether it answers
+    and how fast. LANGUAGES (python, rust ...) narrow the list. Exit status 1 when one does not
+    answer.
     """
     from zeta_context.lsp.probe import probe_servers
     from zeta_context.lsp.servers import KNOWN_SERVERS, language_id
@@ -52,6 +57,7 @@ def _as_json(one: Probed) -> dict[str, Any]:
         "installed": one.program is not None,
         "program": one.program,
         "start_ms": one.start_ms,
+        "answer_ms": one.answer_ms,
         "version": one.version,
         "encoding": one.encoding,
         "features": list(one.features),
@@ -63,13 +69,28 @@ def _as_json(one: Probed) -> dict[str, Any]:
 
 def _print(probed: list[Probed], *, show_all: bool) -> None:
     from rich.console import Console
+    from rich.markup import escape
 
     installed = [one for one in probed if one.program is not None]
     missing = [one for one in probed if one.program is None]
     console = Console(highlight=False)
-    console.print(_table([*installed, *missing] if show_all else installed))
+    if installed:
+        console.print(_table(installed))
+    for one in installed:
+        if one.problem:
+            problem = one.problem.removeprefix(f"{one.server.name}: ")
+            console.print(f"[red]{escape(one.server.name)} does not answer:[/red] {problem}")
+        elif one.server.runs_project_code:
+            name = escape(one.server.name)
+            console.print(f"[yellow]{name} runs project code: started only when allowed[/yellow]")
     if missing and not show_all:
         console.print(f"{len(missing)} more are known and not installed: --all shows them.")
+    elif missing:
+        console.print("Known and not installed:")
+        for one in missing:
+            languages = ", ".join(one.server.languages)
+            line = f"  [bold]{one.server.name}[/bold] ({languages}): {one.server.install}"
+            console.print(line, soft_wrap=True)
 
 
 def _table(probed: list[Probed]) -> Table:
@@ -78,27 +99,20 @@ def _table(probed: list[Probed]) -> Table:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("server", no_wrap=True)
-    table.add_column("languages", overflow="fold", max_width=24)
-    table.add_column("starts in", justify="right", no_wrap=True)
-    table.add_column("positions", no_wrap=True)
-    table.add_column("gives", overflow="fold", max_width=18)
-    table.add_column("", overflow="fold")
+    table.add_column("languages", overflow="fold", min_width=12, max_width=30)
+    table.add_column("starts", justify="right", no_wrap=True)
+    table.add_column("answers", justify="right", no_wrap=True)
+    table.add_column("units", no_wrap=True)
+    table.add_column("gives", min_width=12)
     for one in probed:
-        name = f"{one.server.name} {one.version}".strip()
-        started = f"{one.start_ms:,.0f} ms" if one.start_ms is not None else "-"
-        remark = ""
-        if one.program is None:
-            remark = f"[dim]{escape(one.server.install)}[/dim]"
-        elif one.problem:
-            remark = f"[red]{escape(one.problem)}[/red]"
-        elif one.server.runs_project_code:
-            remark = "[yellow]runs project code: only when allowed[/yellow]"
+        version = _VERSION.search(one.version)
+        name = f"{one.server.name} {version[0] if version else ''}".strip()
         table.add_row(
-            f"[bold]{escape(name)}[/bold]" if one.program is not None else escape(name),
+            f"[bold]{escape(name)}[/bold]",
             escape(", ".join(one.server.languages)),
-            started,
+            f"{one.start_ms:,.0f} ms" if one.start_ms is not None else "-",
+            f"{one.answer_ms:,.1f} ms" if one.answer_ms is not None else "-",
             one.encoding,
             ", ".join(one.features),
-            remark,
         )
     return table
