@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 WIDTHS = (1, 8, 32, 128)
@@ -40,6 +40,15 @@ class CostCurve:
         (x0, x1), (y0, y1) = self.widths[at - 1 : at + 1], self.times_ms[at - 1 : at + 1]
         return max(0.0, y0 + (y1 - y0) * (width - x0) / (x1 - x0))
 
+    @property
+    def answer_ms(self) -> float:
+        """The time of a typical answer, to compare engines by.
+
+        256 tokens of the prompt are new and read with a draft of 64, two more drafts of 16 follow
+        where the answer left the first, and four tokens come one by one.
+        """
+        return self.pass_ms(320) + 2 * self.pass_ms(16) + 4 * self.pass_ms(1)
+
     def widest(self, budget_ms: float, *, least: int, most: int) -> int:
         """The most tokens whose pass stays within a time, in powers of two and halves between."""
         best = least
@@ -63,14 +72,15 @@ class CostCurve:
 def draft_length(segments: Sequence[tuple[int, float]], cost: CostCurve) -> int:
     """How many tokens of a draft to try in one pass.
 
-    A draft is segments of so many tokens, each right with some probability if those before are.
-    A segment that is right saves the pass that would otherwise have to verify it; one that is
-    wrong costs what it makes this pass longer. What is as good as free is always taken.
+    A draft is segments of so many tokens, each right with some probability if those before are;
+    it is looked at in pieces (see `_pieces`). A piece that is right saves the pass that would
+    otherwise have to verify it; one that is wrong costs what it makes this pass longer. What is as
+    good as free is always taken.
     """
     whole_pass = cost.pass_ms(1)
     length = 0
     reach = 1.0
-    for tokens, probability in segments:
+    for tokens, probability in _pieces(segments):
         reach *= probability
         longer = cost.pass_ms(1 + length + tokens) - cost.pass_ms(1 + length)
         if reach * whole_pass < (1 - reach) * longer:
@@ -78,6 +88,22 @@ def draft_length(segments: Sequence[tuple[int, float]], cost: CostCurve) -> int:
         length += tokens
     total = sum(tokens for tokens, _ in segments)
     return min(total, max(length, cost.free_width - 1))
+
+
+_FIRST_PIECE = 8
+
+
+def _pieces(segments: Sequence[tuple[int, float]]) -> Iterator[tuple[int, float]]:
+    """The segments cut into pieces, each twice as long as the one before.
+
+    A guess that is wrong shows it early: each doubling is as likely as the others to be where.
+    """
+    for tokens, probability in segments:
+        lengths: list[int] = []
+        while (left := tokens - sum(lengths)) > 0:
+            lengths.append(min(left, _FIRST_PIECE << len(lengths)))
+        for length in lengths:
+            yield length, probability ** (1 / len(lengths))
 
 
 def measure(

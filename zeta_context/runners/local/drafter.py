@@ -40,6 +40,8 @@ _CONFIRMED = 6
 """Characters that must be right after a course is back on its reference to trust it."""
 _BEHIND, _AHEAD = 120, 1200
 """How far from where the answer left its reference it may come back, in characters."""
+_NEAR = 24
+"""Characters that a few replaced words may be longer than what stands for them."""
 _SUFFIXES = (48, 32, 24, 16, 12, 8, 6, 5, 4, 3, 2)
 _COPY_SUFFIXES = (40, 24, 16, 12, 8, 6)
 _MAX_COPY = 240
@@ -159,7 +161,8 @@ class Drafter:
         back = self._find_back(answer, left, reference, place) if is_new else None
         if back is not None:
             other, at, length = back
-            choices.append((Segment("", _chance_of_match(length)), at, other))
+            is_near = other == reference and 0 <= at - place <= _NEAR + len(answer) - left
+            choices.append((Segment("", _chance_of_match(length, is_near=is_near)), at, other))
         word = self._finish_word(answer, left, reference, place) if is_new else None
         if word is not None:
             rest, at, chance = word
@@ -346,13 +349,18 @@ def _chance(choice: tuple[Segment, int, str]) -> float:
     return choice[0].probability
 
 
-def _chance_of_match(length: int) -> float:
-    """How probably an answer that ends in so many characters of a reference is back on it."""
+def _chance_of_match(length: int, *, is_near: bool) -> float:
+    """How probably an answer that ends in so many characters of a reference is back on it.
+
+    `is_near` says that the match is about where the answer would be had it replaced a few words.
+    """
     if length >= 16:
         return 0.92
     if length >= 8:
-        return 0.55
-    return 0.3 if length >= 4 else 0.5
+        return 0.85 if is_near else 0.55
+    if length >= 4:
+        return 0.75 if is_near else 0.3
+    return 0.5
 
 
 def _course(
