@@ -55,6 +55,7 @@ class ToyEngine:
         self.interrupt: Callable[[], bool] | None = None
         self.can_interrupt = True
         self.name = "toy"
+        self.max_sequences = 8
         self.is_closed = False
         self.read_tokens = 0
         self.fault: Exception | None = None

@@ -85,6 +85,11 @@ class Engine(Protocol):
     @cost.setter
     def cost(self, curve: CostCurve) -> None: ...
 
+    @property
+    def max_sequences(self) -> int:
+        """How many sequences there can be at a time."""
+        ...
+
     def new_sequence(self) -> KeyValues:
         """An empty sequence; raises OutOfMemory."""
         ...

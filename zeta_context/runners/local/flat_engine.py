@@ -8,6 +8,7 @@ buffers. Equal to transformers up to rounding; it computes logits only where the
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -111,6 +112,11 @@ class FlatEngine:
     def context_window(self) -> int:
         """How many tokens a sequence may have."""
         return self._context_window
+
+    @property
+    def max_sequences(self) -> int:
+        """As many as memory holds: each has buffers of its own."""
+        return sys.maxsize
 
     def new_sequence(self) -> KeyValues:
         """An empty sequence; memory is taken as tokens come."""

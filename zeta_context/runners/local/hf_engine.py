@@ -7,6 +7,7 @@ for those that it knows. The model's own code runs, from the library, never from
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,11 @@ class HFEngine:
     def context_window(self) -> int:
         """How many tokens a sequence may have."""
         return self._context_window
+
+    @property
+    def max_sequences(self) -> int:
+        """As many as memory holds: each has buffers of its own."""
+        return sys.maxsize
 
     def new_sequence(self) -> KeyValues:
         """An empty sequence; memory is taken as tokens come."""

@@ -6,19 +6,14 @@ Knows nothing of prompts or requests.
 from __future__ import annotations
 
 import gc
-import shutil
 import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
 import torch
 
-from zeta_context.errors import ModelRefused, OutOfMemory
+from zeta_context.errors import ModelRefused, OutOfMemory, SettingsError
 from zeta_context.runners.local import cost, model_files
 from zeta_context.runners.local.engine import Engine
 from zeta_context.runners.local.model_files import ModelFiles, inspect_model
@@ -27,10 +22,23 @@ from zeta_context.runners.local.torch_support import (
     choose_dtype,
     choose_threads,
     memory_errors,
+    total_memory,
+)
+from zeta_context.runners.local.unpacking import (
+    as_refusals,
+    quiet_library,
+    unpack_gguf,
+    unpack_tokenizer,
 )
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+ENGINES = ("auto", "flat", "transformers", "llama.cpp")
+"""What computes a model: torch with our own forward pass or the library's, or llama.cpp."""
+
+_SHARE_OF_MEMORY = 0.25
+"""Of the machine's memory, what unpacked weights may take just to try whether they are faster."""
 
 _TEST_TOKENS = 24
 _SAME_DIRECTION = 0.98
@@ -56,10 +64,10 @@ class LoadedModel:
 class LoadOptions:
     """How to load: what is None is chosen by what the machine has, or by measuring.
 
-    `max_context` bounds the context window, and with it memory. `cache_directory` is where a GGUF
-    file is kept as unpacked weights; None is the user's own cache. `name` is what people call the
-    model, by default its file or folder. `short_passes` is `exact`, or `int8`: passes of a few
-    tokens then read weights of 8 bits, faster and not quite the same model.
+    `max_context` bounds the context window, and with it memory; `engine` is one of ENGINES.
+    `cache_directory` is where a GGUF file is kept unpacked; None is the user's own cache. `name` is
+    what people call the model, by default its file or folder. `short_passes` is `exact`, or `int8`:
+    passes of a few tokens then read weights of 8 bits, faster and not quite the same model.
     """
 
     name: str = ""
@@ -80,30 +88,92 @@ def load_model(path: Path, options: LoadOptions | None = None) -> LoadedModel:
     """
     options = options or LoadOptions()
     files = inspect_model(path)
+    if options.engine not in ENGINES:
+        raise SettingsError(f"engine = {options.engine!r} is none of {', '.join(ENGINES)}")
+    device = torch.device(options.device or _best_device())
+    if files.is_gguf and device.type == "cpu" and not options.dtype:
+        quantised = load_quantised(files, options)
+        if quantised is not None:
+            return _faster(quantised, files, options)
+    elif options.engine == "llama.cpp":
+        raise ModelRefused(f"{files.name}: llama.cpp runs GGUF files, on the processor")
+    return _load_torch(files, options, device)
+
+
+def _faster(quantised: LoadedModel, files: ModelFiles, options: LoadOptions) -> LoadedModel:
+    """The quantised model, or its weights unpacked for torch where that is faster and fits."""
+    parameters = getattr(quantised.engine, "parameters", 0)
+    if options.engine != "auto" or 2 * parameters > _SHARE_OF_MEMORY * total_memory():
+        return quantised
+    try:
+        unpacked = _load_torch(files, options, torch.device("cpu"))
+    except (ModelRefused, OutOfMemory):  # an architecture that only llama.cpp knows, say
+        return quantised
+    both = (quantised, unpacked)
+    best = min(both, key=lambda one: one.engine.cost.answer_ms)
+    times = (f"{one.engine.name} {one.engine.cost.answer_ms:.0f} ms" for one in both)
+    best.notes.append(f"the faster one of: {'; '.join(times)} for a typical answer")
+    for one in both:
+        if one is not best:
+            one.engine.close()
+    gc.collect()
+    return best
+
+
+def _load_torch(files: ModelFiles, options: LoadOptions, device: torch.device) -> LoadedModel:
+    name = options.name or files.name
     if files.is_gguf:
         files = unpack_gguf(files, options.cache_directory)
     digests: dict[str, str] = {}
     hashing = threading.Thread(target=lambda: digests.update(model_files.digest_files(files)))
     hashing.start()
-    device = torch.device(options.device or _best_device())
     dtype = getattr(torch, options.dtype) if options.dtype else choose_dtype(device)
     notes: list[str] = []
     if device.type == "cpu":
-        threads = options.threads or choose_threads(dtype)
-        torch.set_num_threads(threads)
-        notes.append(f"{threads} threads")
+        torch.set_num_threads(options.threads or choose_threads(dtype))
     tokenizer = ModelTokenizer.from_directory(files.directory)
     engine = _make_engine(files, options, device, dtype, notes)
     hashing.join()
     model_files.assert_unchanged(files)
     engine.cost = calibrate(engine, budget_s=options.calibration_s)
     return LoadedModel(
-        name=options.name or files.name,
+        name=name,
         engine=engine,
         tokenizer=tokenizer,
         end_tokens=files.end_token_ids,
         sha256=digests,
         notes=notes,
+    )
+
+
+def load_quantised(files: ModelFiles, options: LoadOptions) -> LoadedModel | None:
+    """A GGUF file in llama.cpp; None where that is not there, not wanted or cannot run it."""
+    from zeta_context.runners.local.llama_engine import LlamaEngine
+    from zeta_context.runners.local.llama_library import is_installed
+
+    is_wanted = options.engine == "llama.cpp"
+    if not is_wanted and (options.engine != "auto" or not is_installed()):
+        return None
+    threads = options.threads or choose_threads(torch.float32)
+    path = files.directory / files.weights[0]
+    try:
+        digests = model_files.digest_files(files)
+        tokenizer = ModelTokenizer.from_directory(
+            unpack_tokenizer(files, digests[files.weights[0]], options.cache_directory)
+        )
+        engine = LlamaEngine(path, context_window=options.max_context, threads=threads)
+    except ModelRefused:
+        if is_wanted:
+            raise
+        return None
+    model_files.assert_unchanged(files)
+    engine.cost = calibrate(engine, budget_s=options.calibration_s)
+    return LoadedModel(
+        name=options.name or files.name,
+        engine=engine,
+        tokenizer=tokenizer,
+        end_tokens=engine.end_tokens(),
+        sha256=digests,
     )
 
 
@@ -166,7 +236,7 @@ def load_weights(files: ModelFiles, device: torch.device, dtype: torch.dtype) ->
     from transformers import AutoModelForCausalLM
 
     config = _library_config(files)
-    with _as_refusals(files.name), _quiet_library():
+    with as_refusals(files.name), quiet_library():
         model, report = AutoModelForCausalLM.from_pretrained(
             files.directory,
             config=config,
@@ -205,99 +275,10 @@ def _library_config(files: ModelFiles) -> Any:
     )
     # Older files keep the rotary base and scaling under names that the classes only convert.
     declared |= {"rope_theta", "rope_scaling", "rope_parameters"}
-    with _as_refusals(files.name):
+    with as_refusals(files.name):
         return family(**model_files.allowed_config(files.config, declared))
 
 
 def _context_window(model: PreTrainedModel, options: LoadOptions) -> int:
     trained = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return min(options.max_context, int(trained)) if trained else options.max_context
-
-
-@contextmanager
-def _as_refusals(name: str) -> Iterator[None]:
-    """Turn whatever the library raises for damaged or odd files into ModelRefused."""
-    try:
-        with memory_errors():
-            yield
-    except (ModelRefused, OutOfMemory):
-        raise
-    except Exception as problem:  # the library and its parsers raise nearly every kind
-        raise ModelRefused(
-            f"{name} cannot be loaded: its files are damaged or not what its configuration says "
-            f"({type(problem).__name__})"
-        ) from problem
-
-
-@contextmanager
-def _quiet_library() -> Iterator[None]:
-    """No progress bars on somebody's terminal, no advice in somebody's log."""
-    from transformers.utils import logging
-
-    was_shown = logging.is_progress_bar_enabled()
-    level = logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    unpacking, bar = _unpacking_bar()
-    if bar is not None:
-        unpacking.tqdm = lambda rows, **_: rows
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bar is not None:
-            unpacking.tqdm = bar
-        if was_shown:
-            logging.enable_progress_bar()
-
-
-def _unpacking_bar() -> tuple[Any, Any]:
-    """The library's module for GGUF files and its progress bar, which heeds no setting."""
-    try:
-        from transformers import modeling_gguf_pytorch_utils as module
-    except ImportError:
-        return None, None
-    return module, getattr(module, "tqdm", None)
-
-
-def unpack_gguf(files: ModelFiles, cache: Path | None = None) -> ModelFiles:
-    """A model directory with the weights of a GGUF file, made once and kept by digest.
-
-    It lies in `cache`, or in the user's own cache. Raises ModelRefused.
-    """
-    digest = model_files.digest_files(files)[files.weights[0]]
-    cache = cache or platformdirs.user_cache_path("zeta-context") / "models"
-    directory = cache / f"{files.name}-{digest[:16]}"
-    if not (directory / "config.json").exists():
-        partial = directory.with_name(directory.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        _write_unpacked(files, partial)
-        model_files.assert_unchanged(files)
-        shutil.rmtree(directory, ignore_errors=True)
-        partial.rename(directory)
-    return inspect_model(directory)
-
-
-def _write_unpacked(files: ModelFiles, directory: Path) -> None:
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-    with _as_refusals(files.name), _quiet_library():
-        tokenizer = AutoTokenizer.from_pretrained(
-            files.directory,
-            gguf_file=files.weights[0],
-            local_files_only=True,
-            trust_remote_code=False,
-        )
-        model = AutoModelForCausalLM.from_pretrained(
-            files.directory,
-            gguf_file=files.weights[0],
-            quantization_config=GgufConfig(dequantize=True),
-            dtype=torch.bfloat16,
-            local_files_only=True,
-            trust_remote_code=False,
-        )
-        model.save_pretrained(directory, safe_serialization=True)
-        tokenizer.backend_tokenizer.save(str(directory / "tokenizer.json"))

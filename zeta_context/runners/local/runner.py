@@ -327,7 +327,7 @@ class LocalRunner:
         self._loaded = loaded
         self._prefixes = PrefixCache(
             loaded.engine,
-            max_sequences=self._settings.max_sequences,
+            max_sequences=min(self._settings.max_sequences, loaded.engine.max_sequences),
             max_bytes=self._settings.max_cache_bytes,
         )
 

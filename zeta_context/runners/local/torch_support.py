@@ -100,6 +100,14 @@ def _quota() -> int | None:
     return max(1, int(found[1]) // int(found[2])) if found else None
 
 
+def total_memory() -> int:
+    """The machine's memory in bytes; where it does not tell, very little."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 4 * 1024**3
+
+
 def choose_dtype(device: torch.device) -> torch.dtype:
     """The data type that is fastest where results stay good: on a CPU, by a short measurement."""
     if device.type == "cuda":
