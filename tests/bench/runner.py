@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -28,36 +29,42 @@ import torch
 
 from tests.bench import runner_cases
 from tests.bench.runner_cases import KINDS, Case
+from tests.bench.runner_quants import quantise
+from tests.bench.runner_report import KEYS, Row, print_table, summarize
 from tests.bench.runner_sides import (
+    CountingEngine,
     ForcedFlatEngine,
+    ForcedLlamaEngine,
     Generate,
     LlamaCpp,
     Ours,
     Question,
     Side,
     Timing,
-    quantise,
 )
 from tests.bench.runner_weights import WEIGHTS, WeightsMissing, fetch_gguf
 from zeta_context.predict.proposers.model import ModelProposer
 from zeta_context.prompt.formats.zeta1 import FORMAT
 from zeta_context.prompt.model_text import normalize
 from zeta_context.runners.base import CancelToken, CompletionRequest
-from zeta_context.runners.local import loading
+from zeta_context.runners.local import llama_library, loading
 from zeta_context.runners.local.decoding import Decoding, Limits
 from zeta_context.runners.local.drafter import Drafter
 from zeta_context.runners.local.model_files import inspect_model
 from zeta_context.runners.local.prefixes import HeldSequence
 from zeta_context.runners.local.runner import LocalRunner
 from zeta_context.runners.local.tokenizer import ModelTokenizer
+from zeta_context.runners.local.torch_support import choose_threads
+from zeta_context.runners.local.unpacking import unpack_gguf
 from zeta_context.runners.replay import ReplayRunner
 
 LOOKUPS = (10, 32, 64)
 NGRAMS: tuple[tuple[int, int] | None, ...] = (None, (12, 48), (4, 16))
+ALL = 10_000
+"""More questions of a kind than there are."""
+
 CANCELS = 40
 FLIP_TOKENS = 96
-
-Row = dict[str, Any]
 
 
 def main() -> None:
@@ -67,10 +74,11 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, help="this many prompts")
     parser.add_argument("--threads", type=int, help="threads for every side")
     parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--minutes", type=float, help="begin no further question after so long")
     parser.add_argument("--json", type=Path, default=Path("out/bench-runner.json"))
     options = parser.parse_args()
     count = options.prompts or (60 if options.full else 16)
-    threads = options.threads or loading.choose_threads(torch.bfloat16)
+    threads = options.threads or choose_threads(torch.bfloat16)
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     started = time.perf_counter()
@@ -79,13 +87,18 @@ def main() -> None:
     except WeightsMissing as problem:
         print(f"not measured: {problem}")
         return
-    report = bench.run(count)
+    minutes = options.minutes or (110 if options.full else 24)
+    report = bench.run(count, until=started + 60 * minutes)
     report["seconds"] = round(time.perf_counter() - started)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
     rows = report.pop("rows")
-    print(json.dumps(report, indent=1))
-    print(f"{len(rows)} answers, all in {options.json}")
+    print_table(report.pop("table"))
+    for key, value in report.items():
+        if key not in KEYS:
+            print(f"{key}: {value}")
+    print(f"{len(rows)} answers in {report['seconds']} s, all of it in {options.json}")
+    print(json.dumps({key: report[key] for key in KEYS}))
 
 
 class Bench:
@@ -93,7 +106,7 @@ class Bench:
 
     def __init__(self, *, threads: int, dtype: torch.dtype) -> None:
         gguf = fetch_gguf()
-        files = loading.unpack_gguf(inspect_model(gguf), WEIGHTS)
+        files = unpack_gguf(inspect_model(gguf), WEIGHTS)
         self.directory = files.directory
         self.threads = threads
         self.dtype = dtype
@@ -107,40 +120,46 @@ class Bench:
         self.generates = [Generate(self.model, lookup, reuses=False) for lookup in LOOKUPS]
         self.kept = [Generate(self.model, lookup, reuses=True) for lookup in LOOKUPS]
         self.llamas: list[LlamaCpp] = []
-        self.llama_note = "not installed: pip install llama-cpp-python (compiles)"
-        try:
-            import llama_cpp
-        except ImportError:
-            pass
-        else:
-            self.llama_note = f"llama-cpp-python {llama_cpp.__version__}"
+        self.on_llama: Ours | None = None
+        self.llama_files: list[Path] = []
+        self.llama_note = "not installed"
+        if llama_library.is_installed():
             self.llama_files = quantise(gguf, WEIGHTS)
+            self.llama_note = llama_library.describe()
 
     def ours(self) -> Ours:
         """Ours with no memory of earlier questions."""
         nobody = ReplayRunner({})
         return Ours(self.engine, self.tokenizer, ModelProposer(nobody, FORMAT))
 
-    def run(self, count: int) -> Row:
-        """All measurements."""
+    def run(self, count: int, *, until: float) -> Row:
+        """All measurements; what has not begun `until` then is left out."""
         limits = machine_limits()
         cold, chains = choose_questions(self.tokenizer, count)
         self._say(f"{len(cold)} prompts, {len(chains)} successions, {self.threads} threads")
         self._choose_llamas(cold)
         rows: list[Row] = []
         self._warm_up(cold[0])
-        for question in cold:
-            rows += self._cold(question)
-        for number, chain in enumerate(chains):
-            rows += self._succession(chain, is_changed=number % 2 == 1)
+        asked = 0
+        for number, (question, chain) in enumerate(zip_longest(cold, chains)):
+            if time.perf_counter() > until:
+                self._say(f"out of time after {asked} questions")
+                break
+            if question is not None:
+                rows += self._cold(question)
+            if chain is not None:
+                rows += self._succession(chain, is_changed=number % 2 == 1)
+            asked = number + 1
         for llama in self.llamas:
             llama.close()
         self.llamas.clear()
         report = summarize(rows)
+        report |= self._count_passes()
         report["flips_bf16"] = self._flips(cold)
         report["unforced"] = self._unforced(cold)
         report["cancel_p99_ms"], report["cancel_p50_ms"] = self._cancel(cold)
         report["machine"] = limits
+        report["llamacpp"] = self.llama_note
         report["rows"] = rows
         return report
 
@@ -148,28 +167,31 @@ class Bench:
         print(f"[{time.strftime('%H:%M:%S')} load {os.getloadavg()[0]:.1f}] {text}", flush=True)
 
     def _choose_llamas(self, cold: Sequence[Question]) -> None:
-        """The three fastest of llama.cpp's settings on a prompt of each kind: they go on."""
-        if not hasattr(self, "llama_files"):
+        """The three fastest of llama.cpp's settings on one prompt with an edit: they go on."""
+        if not self.llama_files:
             self._say(f"llama.cpp {self.llama_note}")
             return
-        samples = [
-            next(q for q in cold if q.case.kind == kind)
-            for kind in KINDS
-            if any(q.case.kind == kind for q in cold)
-        ]
+        sample = next((one for one in cold if one.case.kind == "one_edit"), cold[0])
         found: list[tuple[float, Path, tuple[int, int] | None]] = []
         for path in self.llama_files:
             for ngram in NGRAMS:
                 side = LlamaCpp(path, ngram, threads=self.threads)
-                times: list[float] = []
-                for question in samples:
-                    side.forget()
-                    times.append(side.answer(question).total_ms)
+                taken_ms = side.answer(sample).total_ms
                 side.close()
-                self._say(f"{side.name}: {statistics.mean(times):.0f} ms")
-                found.append((statistics.mean(times), path, ngram))
+                self._say(f"{side.name}: {taken_ms:.0f} ms")
+                found.append((taken_ms, path, ngram))
         for _, path, ngram in sorted(found, key=lambda one: one[0])[:3]:
             self.llamas.append(LlamaCpp(path, ngram, threads=self.threads))
+        path = min(found, key=lambda one: one[0])[1]
+        engine = ForcedLlamaEngine(path, context_window=4096, threads=self.threads)
+        engine.cost = loading.calibrate(engine, budget_s=2.0)
+        nobody = ReplayRunner({})
+        self.on_llama = Ours(
+            engine,
+            self.tokenizer,
+            ModelProposer(nobody, FORMAT),
+            name=f"our loop on llama.cpp {path.stem.split('.')[-1]}",
+        )
 
     def _warm_up(self, question: Question) -> None:
         self.ours().answer(question)
@@ -179,12 +201,12 @@ class Bench:
         ours = self.ours()
         rows = [
             _row("cold", side, question, _asked(side, question))
-            for side in self._in_turn([ours, *self.generates, *self.llamas])
+            for side in self._in_turn([ours, *self.generates, *self._llama_sides()])
         ]
         reads = self._read_times(question)
         for row in rows:
             row["read_ms"] = reads.get(row["side"].split(",")[0])
-        best = min(row["total_ms"] for row in rows if row["side"] != "ours")
+        best = min(row["total_ms"] for row in rows if not row["side"].startswith("our"))
         mine = next(row for row in rows if row["side"] == "ours")
         self._say(
             f"cold {question.case.kind}: ours {mine['total_ms']:.0f} ms in {mine['passes']} "
@@ -209,23 +231,28 @@ class Bench:
         before, after = chain
         ours = self.ours()
         rows: list[Row] = []
-        for side in self._in_turn([ours, *self.kept, *self.llamas]):
+        for side in self._in_turn([ours, *self.kept, *self._llama_sides()]):
             side.forget()
+            if isinstance(side, Ours):
+                side.proposer = ModelProposer(ReplayRunner({}), FORMAT)
             side.answer(before)
-            if side is ours:
+            if isinstance(side, Ours):
                 case = before.case
-                ours.proposer.remember(case.prompt_input, case.rendered, case.region)
+                side.proposer.remember(case.prompt_input, case.rendered, case.region)
             row = _row("successor", side, after, side.answer(after))
             row["is_changed"] = is_changed
             rows.append(row)
             side.forget()
         mine = next(row for row in rows if row["side"] == "ours")
-        best = min(row["total_ms"] for row in rows if row["side"] != "ours")
+        best = min(row["total_ms"] for row in rows if not row["side"].startswith("our"))
         self._say(
             f"successor {after.case.kind}: ours {mine['total_ms']:.0f} ms in {mine['passes']} "
             f"passes, best other {best:.0f} ms"
         )
         return rows
+
+    def _llama_sides(self) -> list[Any]:
+        return [*self.llamas, *([self.on_llama] if self.on_llama is not None else [])]
 
     def _in_turn(self, sides: Sequence[Any]) -> list[Any]:
         order = list(sides)
@@ -246,11 +273,29 @@ class Bench:
             question.case.prompt_input, question.case.rendered
         )
         return Drafter(
-            request.guesses, substitutions=request.substitutions, texts=(request.prompt,)
+            request.guesses,
+            substitutions=request.substitutions,
+            texts=(*request.texts, request.prompt),
         )
 
-    def _flips(self, cold: Sequence[Question]) -> Row:
-        """Unforced answers with drafts against the same engine without, token by token."""
+    def _count_passes(self) -> Row:
+        """Passes of our loop over all questions there are, not only those that are timed."""
+        cold, _ = choose_questions(self.tokenizer, 4 * ALL)
+        ours = Ours(
+            CountingEngine(self.engine.cost),
+            self.tokenizer,
+            ModelProposer(ReplayRunner({}), FORMAT),
+        )
+        found: dict[str, list[int]] = {kind: [] for kind in KINDS}
+        for question in cold:
+            ours.forget()
+            found[question.case.kind].append(ours.answer(question).passes)
+        for kind, passes in found.items():
+            self._say(f"passes, {len(passes)} {kind}: mean {statistics.mean(passes):.2f}")
+        return {f"passes_{kind}": statistics.median(passes) for kind, passes in found.items()}
+
+    def _flips(self, cold: Sequence[Question]) -> float:
+        """The share of unforced answers that differ with drafts from those without, in bfloat16."""
         flipped = answers = tokens = 0
         for question in cold[:6]:
             quick, _ = self._decode(question, self._drafter(question), FLIP_TOKENS)
@@ -258,8 +303,8 @@ class Bench:
             answers += 1
             flipped += quick.ids != plain.ids
             tokens += len(plain.ids)
-        self._say(f"bf16 flips: {flipped} of {answers} answers")
-        return {"flipped_answers": flipped, "answers": answers, "tokens": tokens}
+        self._say(f"bf16 flips: {flipped} of {answers} answers of {tokens} tokens together")
+        return round(flipped / answers, 3)
 
     def _unforced(self, cold: Sequence[Question]) -> Row:
         """What the small model says by itself, which wanders: up to 96 tokens."""
@@ -332,12 +377,13 @@ def choose_questions(
         successions += runner_cases.make_successions(states, path.stem, FORMAT)
     randomly = random.Random(7)
     share = max(1, count // len(KINDS))
-    cold: list[Question] = []
+    of_kinds: list[list[Question]] = []
     for kind in KINDS:
         unique = {(case.rendered.text, case.region): case for case in by_kind[kind]}
         chosen = list(unique.values())
         randomly.shuffle(chosen)
-        cold += [make_question(tokenizer, case) for case in chosen[:share]]
+        of_kinds.append([make_question(tokenizer, case) for case in chosen[:share]])
+    cold = [one for row in zip_longest(*of_kinds) for one in row if one is not None]
     randomly.shuffle(successions)
     chains: list[tuple[Question, Question]] = []
     for number, (before, after) in enumerate(successions[:count]):
@@ -360,78 +406,6 @@ def make_question(tokenizer: ModelTokenizer, case: Case) -> Question:
     end = min(answer.index(stop) + len(stop) for stop in FORMAT.stop if stop in answer)
     (target,) = tokenizer.encode_after(prompt, [answer[:end]])
     return Question(case=case, prompt=prompt, target=target)
-
-
-def summarize(rows: Sequence[Row]) -> Row:
-    """The ratios that the bars are set for, and the table by kind."""
-    cold = [row for row in rows if row["phase"] == "cold"]
-    next_ones = [row for row in rows if row["phase"] == "successor"]
-    report: Row = {
-        "cold_vs_lookup": _ratio(cold, "generate", _total),
-        "worst_kind_cold_vs_lookup": min(
-            _ratio([row for row in cold if row["kind"] == kind], "generate", _total)
-            for kind in {row["kind"] for row in cold}
-        ),
-        "decode_vs_lookup": _ratio(cold, "generate", _decode_part),
-        "successor_vs_lookup": _ratio(next_ones, "generate", _total),
-        "cold_vs_llamacpp": _ratio(cold, "llama.cpp", _total),
-        "successor_vs_llamacpp": _ratio(next_ones, "llama.cpp", _total),
-    }
-    for key, kind in (
-        ("passes_no_edit", "no_edit"),
-        ("passes_one_edit", "one_edit"),
-        ("passes_rename", "rename"),
-        ("passes_insertion", "insertion"),
-    ):
-        passes = [row["passes"] for row in cold if (row["kind"], row["side"]) == (kind, "ours")]
-        report[key] = statistics.median(passes) if passes else None
-    report["table"] = [
-        _table_row(rows, phase, kind, side)
-        for phase in ("cold", "successor")
-        for kind in KINDS
-        for side in sorted({row["side"] for row in rows if row["phase"] == phase})
-        if any((row["phase"], row["kind"], row["side"]) == (phase, kind, side) for row in rows)
-    ]
-    return report
-
-
-def _table_row(rows: Sequence[Row], phase: str, kind: str, side: str) -> Row:
-    found = [row for row in rows if (row["phase"], row["kind"], row["side"]) == (phase, kind, side)]
-    totals = sorted(row["total_ms"] for row in found)
-    decodes = [_decode_part(row) for row in found]
-    return {
-        "phase": phase,
-        "kind": kind,
-        "side": side,
-        "n": len(found),
-        "p50_ms": round(statistics.median(totals)),
-        "p95_ms": round(totals[min(len(totals) - 1, int(0.95 * len(totals)))]),
-        "decode_p50_ms": round(statistics.median(decodes)) if found[0].get("read_ms") else None,
-        "passes": statistics.median(row["passes"] for row in found),
-        "drafted": sum(row["drafted"] for row in found),
-        "accepted": sum(row["accepted"] for row in found),
-    }
-
-
-def _ratio(rows: Sequence[Row], other: str, value: Callable[[Row], float]) -> float:
-    """The median, over prompts, of the best of the others over ours."""
-    ratios: list[float] = []
-    for question in {row["question"] for row in rows}:
-        here = [row for row in rows if row["question"] == question]
-        others = [value(row) for row in here if row["side"].startswith(other)]
-        mine = [value(row) for row in here if row["side"] == "ours"]
-        if others and mine:
-            ratios.append(min(others) / max(mine[0], 1e-3))
-    return round(statistics.median(ratios), 3) if ratios else float("nan")
-
-
-def _total(row: Row) -> float:
-    return float(row["total_ms"])
-
-
-def _decode_part(row: Row) -> float:
-    """What is left of the time when reading the prompt is taken off; at least one millisecond."""
-    return max(1.0, row["total_ms"] - (row.get("read_ms") or 0.0))
 
 
 def _row(phase: str, side: Side, question: Question, timing: Timing) -> Row:

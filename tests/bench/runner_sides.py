@@ -7,7 +7,7 @@ as a model would that gives exactly this answer, and none is told the answer bef
 
 from __future__ import annotations
 
-import ctypes
+import inspect
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +18,13 @@ import torch
 
 from tests.bench.runner_cases import Case
 from zeta_context.predict.proposers.model import ModelProposer
+from zeta_context.runners.local.cost import CostCurve
 from zeta_context.runners.local.decoding import Decoding, Limits
 from zeta_context.runners.local.drafter import Drafter
 from zeta_context.runners.local.engine import KeyValues, Verified
 from zeta_context.runners.local.flat_engine import FlatEngine
+from zeta_context.runners.local.llama_engine import LlamaEngine
+from zeta_context.runners.local.llama_library import LlamaModel
 from zeta_context.runners.local.prefixes import MAX_SEQUENCES, PrefixCache, common_prefix
 from zeta_context.runners.local.tokenizer import ModelTokenizer
 
@@ -90,9 +93,14 @@ class Ours:
     """The local runner's own parts, put together as its worker does."""
 
     def __init__(
-        self, engine: ForcedFlatEngine, tokenizer: ModelTokenizer, proposer: ModelProposer
+        self,
+        engine: ForcedFlatEngine | ForcedLlamaEngine | CountingEngine,
+        tokenizer: ModelTokenizer,
+        proposer: ModelProposer,
+        *,
+        name: str = "ours",
     ) -> None:
-        self.name = "ours"
+        self.name = name
         self.engine = engine
         self.tokenizer = tokenizer
         self.proposer = proposer
@@ -113,7 +121,7 @@ class Ours:
             request.guesses,
             reference=request.reference,
             substitutions=request.substitutions,
-            texts=(request.prompt,),
+            texts=(*request.texts, request.prompt),
         )
         limits = Limits(end_tokens=frozenset(), stop=request.stop, max_tokens=len(question.target))
         held = self._prefixes.take(prompt)
@@ -125,6 +133,68 @@ class Ours:
         return Timing(
             total_ms=total_ms, passes=out.passes, drafted=out.drafted, accepted=out.accepted
         )
+
+
+class CountingEngine:
+    """Computes nothing and always knows the true next token: what takes how many passes.
+
+    Drafts are as long as the cost of passes makes them, so that is taken from a measured engine.
+    """
+
+    context_window = 8192
+    can_interrupt = True
+    max_sequences = 1
+    name = "counting"
+
+    def __init__(self, cost: CostCurve) -> None:
+        self.cost = cost
+        self.interrupt = None
+        self.forced: tuple[int, list[int]] | None = None
+
+    def new_sequence(self) -> KeyValues:
+        return _Counted()
+
+    def key_value_bytes(self, tokens: int) -> int:
+        return 0
+
+    def copy_prefix(self, source: KeyValues, target: KeyValues, length: int) -> None:
+        raise NotImplementedError
+
+    def read(self, sequence: KeyValues, ids: Sequence[int]) -> None:
+        assert isinstance(sequence, _Counted)
+        sequence.length += len(ids)
+
+    def verify(
+        self, sequence: KeyValues, ids: Sequence[int], first: int, *, with_logprobs: bool = False
+    ) -> Verified:
+        assert self.forced is not None
+        start = sequence.length + first + 1
+        self.read(sequence, ids)
+        return choose_forced(*self.forced, start, ids[first + 1 :])
+
+    def close(self) -> None:
+        pass
+
+
+class _Counted:
+    """A sequence of which only the length is known."""
+
+    length = 0
+    nbytes = 0
+
+    def truncate(self, length: int) -> None:
+        self.length = min(self.length, length)
+
+
+def choose_forced(prompt: int, target: list[int], start: int, given: Sequence[int]) -> Verified:
+    """The true tokens from place `start` of the sequence on, while they equal those given."""
+    tokens: list[int] = []
+    for number in range(len(given) + 1):
+        place = start + number - prompt
+        tokens.append(target[place] if 0 <= place < len(target) else 0)
+        if list(given[number : number + 1]) != tokens[-1:]:
+            break
+    return Verified(tuple(tokens))
 
 
 class Generate:
@@ -157,7 +227,7 @@ class Generate:
             surplus = self._cache.get_seq_length() - shared
             if surplus > 0:
                 self._cache.crop(-surplus)
-            options["past_key_values"] = self._cache
+            options[_cache_argument(self._model)] = self._cache
         if self._lookup:
             options["prompt_lookup_num_tokens"] = self._lookup
         ids = torch.tensor([prompt])
@@ -178,6 +248,12 @@ class Generate:
         if self._reuses:
             self._read = (prompt + target)[: self._cache.get_seq_length()]
         return Timing(total_ms=total_ms, passes=calls())
+
+
+def _cache_argument(model: Any) -> str:
+    """What `generate` calls its cache: renamed in transformers 5.24."""
+    names = inspect.signature(model.forward).parameters
+    return "cache" if "cache" in names else "past_key_values"
 
 
 class _Forcing:
@@ -208,10 +284,6 @@ def _count_calls(model: Any) -> Any:
     return stop
 
 
-_LogCallback = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-_QUIET = _LogCallback(lambda *_: None)
-
-
 class LlamaCpp:
     """llama.cpp through its C interface: greedy, or with its simple n-gram drafts.
 
@@ -220,59 +292,40 @@ class LlamaCpp:
     """
 
     def __init__(self, path: Path, ngram: tuple[int, int] | None, *, threads: int) -> None:
-        import llama_cpp
-
-        self._lib: Any = llama_cpp
         self.name = f"llama.cpp {path.stem.split('.')[-1]}"
         self.name += f", ngram {ngram[0]}/{ngram[1]}" if ngram else ""
         self._ngram = ngram
-        llama_cpp.llama_log_set(_QUIET, None)
-        llama_cpp.llama_backend_init()
-        self._model = llama_cpp.llama_model_load_from_file(
-            str(path).encode(), llama_cpp.llama_model_default_params()
+        self._model = LlamaModel(
+            path, context=4096, sequences=1, cache_bytes=2**30, batch=512, threads=threads
         )
-        params = llama_cpp.llama_context_default_params()
-        params.n_ctx = 4096
-        params.n_batch = params.n_ubatch = 512
-        params.n_threads = params.n_threads_batch = threads
-        self._context = llama_cpp.llama_init_from_model(self._model, params)
-        vocabulary = llama_cpp.llama_model_get_vocab(self._model)
-        self._vocabulary_size = llama_cpp.llama_vocab_n_tokens(vocabulary)
-        self._memory = llama_cpp.llama_get_memory(self._context)
-        self._batch = llama_cpp.llama_batch_init(512, 0, 1)
         self._read: list[int] = []
 
     def forget(self) -> None:
         self._read = []
-        self._lib.llama_memory_clear(self._memory, True)
+        self._model.forget(0)
 
     def close(self) -> None:
-        self._lib.llama_batch_free(self._batch)
-        self._lib.llama_free(self._context)
-        self._lib.llama_model_free(self._model)
+        self._model.close()
 
     def answer(self, question: Question) -> Timing:
         prompt, target = question.prompt, question.target
         started = time.perf_counter()
         shared = min(common_prefix(self._read, prompt), len(prompt) - 1)
-        self._lib.llama_memory_seq_rm(self._memory, 0, shared, -1)
+        self._model.truncate(0, shared)
         tokens = prompt[:shared]
         unread = prompt[shared:]
-        while len(unread) > 512:
-            self._decode(unread[:512], len(tokens), 0)
-            tokens += unread[:512]
-            unread = unread[512:]
         answer: list[int] = []
         draft: list[int] = []
         passes = drafted = accepted = 0
         while len(answer) < len(target):
-            ids = unread + draft
-            self._decode(ids, len(tokens), len(draft) + 1)
+            # The greedy choice at each place that matters, as an own loop would take it.
+            for row in self._model.decode(0, unread + draft, len(tokens), len(draft) + 1):
+                row.argmax()
             right = common_prefix(draft, target[len(answer) :])
             right = min(right, len(target) - len(answer) - 1)
             tokens += unread + draft[:right]
             if right < len(draft):
-                self._lib.llama_memory_seq_rm(self._memory, 0, len(tokens), -1)
+                self._model.truncate(0, len(tokens))
             answer = target[: len(answer) + right + 1]
             unread = answer[-1:]
             passes, drafted, accepted = passes + 1, drafted + len(draft), accepted + right
@@ -291,47 +344,16 @@ class LlamaCpp:
                 return tokens[at + length : at + length + most]
         return []
 
-    def _decode(self, ids: list[int], start: int, rows: int) -> None:
-        """Read tokens and take the greedy choice of the last `rows`, as an own loop would."""
-        batch = self._batch
-        batch.n_tokens = len(ids)
-        for number, token in enumerate(ids):
-            batch.token[number] = token
-            batch.pos[number] = start + number
-            batch.n_seq_id[number] = 1
-            batch.seq_id[number][0] = 0
-            batch.logits[number] = number >= len(ids) - rows
-        if self._lib.llama_decode(self._context, batch) != 0:
-            raise RuntimeError("llama_decode failed")
-        for number in range(len(ids) - rows, len(ids)):
-            logits = self._lib.llama_get_logits_ith(self._context, number)
-            address = ctypes.addressof(logits.contents)
-            row = (ctypes.c_float * self._vocabulary_size).from_address(address)
-            torch.frombuffer(row, dtype=torch.float32).argmax()
 
+class ForcedLlamaEngine(LlamaEngine):
+    """Our engine over llama.cpp, its choice replaced by the true next token."""
 
-def quantise(source: Path, directory: Path) -> list[Path]:
-    """The model in the quantisations that are compared, made from one file."""
-    import llama_cpp
+    forced: tuple[int, list[int]] | None = None
 
-    llama_cpp.llama_log_set(_QUIET, None)
-    made: list[Path] = []
-    for name, kind in (
-        ("Q4_0", llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_0),
-        ("Q8_0", llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0),
-        ("BF16", llama_cpp.LLAMA_FTYPE_MOSTLY_BF16),
-    ):
-        path = directory / f"smollm2.{name}.gguf"
-        if not path.exists():
-            params = llama_cpp.llama_model_quantize_default_params()
-            params.ftype = kind
-            params.allow_requantize = True
-            partial = path.with_suffix(".partial")
-            failed = llama_cpp.llama_model_quantize(
-                str(source).encode(), str(partial).encode(), ctypes.byref(params)
-            )
-            if failed:
-                continue
-            partial.rename(path)
-        made.append(path)
-    return made
+    def verify(
+        self, sequence: KeyValues, ids: Sequence[int], first: int, *, with_logprobs: bool = False
+    ) -> Verified:
+        start = sequence.length + first + 1
+        super().verify(sequence, ids, first)
+        assert self.forced is not None
+        return choose_forced(*self.forced, start, ids[first + 1 :])

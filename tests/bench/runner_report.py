@@ -1,0 +1,105 @@
+"""Tells what the benchmark of the local runner measured: ratios, a table by kind, the machine."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tests.bench.runner_cases import KINDS
+
+Row = dict[str, Any]
+
+KEYS = (
+    "cold_vs_lookup",
+    "worst_kind_cold_vs_lookup",
+    "decode_vs_lookup",
+    "successor_vs_lookup",
+    "cold_vs_llamacpp",
+    "successor_vs_llamacpp",
+    "passes_no_edit",
+    "passes_one_edit",
+    "passes_rename",
+    "cancel_p99_ms",
+    "flips_bf16",
+)
+"""What the last row of the output has, in this order."""
+
+
+def print_table(table: Sequence[Row]) -> None:
+    """What each side took, by phase and kind: medians and 95th percentiles in milliseconds."""
+    print(
+        f"{'phase':9} {'kind':9} {'side':34} {'n':>3} {'p50':>7} {'p95':>7} {'decode':>7}", end=""
+    )
+    print(f" {'passes':>6} {'drafted':>8} {'accepted':>8}")
+    for row in table:
+        decode = "" if row["decode_p50_ms"] is None else row["decode_p50_ms"]
+        print(
+            f"{row['phase']:9} {row['kind']:9} {row['side']:34} {row['n']:3} {row['p50_ms']:7} "
+            f"{row['p95_ms']:7} {decode:>7} {row['passes']:6g} {row['drafted']:8} "
+            f"{row['accepted']:8}"
+        )
+
+
+def summarize(rows: Sequence[Row]) -> Row:
+    """The ratios that the bars are set for, and the table by kind."""
+    cold = [row for row in rows if row["phase"] == "cold"]
+    next_ones = [row for row in rows if row["phase"] == "successor"]
+    report: Row = {
+        "cold_vs_lookup": _ratio(cold, "generate", _total),
+        "worst_kind_cold_vs_lookup": min(
+            _ratio([row for row in cold if row["kind"] == kind], "generate", _total)
+            for kind in {row["kind"] for row in cold}
+        ),
+        "decode_vs_lookup": _ratio(cold, "generate", _decode_part),
+        "successor_vs_lookup": _ratio(next_ones, "generate", _total),
+        "cold_vs_llamacpp": _ratio(cold, "llama.cpp", _total),
+        "successor_vs_llamacpp": _ratio(next_ones, "llama.cpp", _total),
+    }
+    report["table"] = [
+        _table_row(rows, phase, kind, side)
+        for phase in ("cold", "successor")
+        for kind in KINDS
+        for side in sorted({row["side"] for row in rows if row["phase"] == phase})
+        if any((row["phase"], row["kind"], row["side"]) == (phase, kind, side) for row in rows)
+    ]
+    return report
+
+
+def _table_row(rows: Sequence[Row], phase: str, kind: str, side: str) -> Row:
+    found = [row for row in rows if (row["phase"], row["kind"], row["side"]) == (phase, kind, side)]
+    totals = sorted(row["total_ms"] for row in found)
+    decodes = [_decode_part(row) for row in found]
+    return {
+        "phase": phase,
+        "kind": kind,
+        "side": side,
+        "n": len(found),
+        "p50_ms": round(statistics.median(totals)),
+        "p95_ms": round(totals[min(len(totals) - 1, int(0.95 * len(totals)))]),
+        "decode_p50_ms": round(statistics.median(decodes)) if found[0].get("read_ms") else None,
+        "passes": statistics.median(row["passes"] for row in found),
+        "drafted": sum(row["drafted"] for row in found),
+        "accepted": sum(row["accepted"] for row in found),
+    }
+
+
+def _ratio(rows: Sequence[Row], other: str, value: Callable[[Row], float]) -> float:
+    """The median, over prompts, of the best of the others over ours."""
+    ratios: list[float] = []
+    for question in {row["question"] for row in rows}:
+        here = [row for row in rows if row["question"] == question]
+        others = [value(row) for row in here if row["side"].startswith(other)]
+        mine = [value(row) for row in here if row["side"] == "ours"]
+        if others and mine:
+            ratios.append(min(others) / max(mine[0], 1e-3))
+    return round(statistics.median(ratios), 3) if ratios else float("nan")
+
+
+def _total(row: Row) -> float:
+    return float(row["total_ms"])
+
+
+def _decode_part(row: Row) -> float:
+    """What is left of the time when reading the prompt is taken off; at least one millisecond."""
+    return max(1.0, row["total_ms"] - (row.get("read_ms") or 0.0))
