@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 LOCAL_VENV ?= .venv-local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy bench-commits peer-suite record-sessions clean
+.PHONY: help demo test test-editors test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy bench-commits peer-suite record-sessions clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ test-local: $(LOCAL_VENV)/.local  ## run the tests of the local runner, with tor
 
 bench-runner: $(LOCAL_VENV)/.local  ## local predictions against what people run today: [FULL=1] [BENCH_ARGS=...]
 	@$(LOCAL_VENV)/bin/python -m tests.bench.runner $(if $(FULL),--full) $(BENCH_ARGS)
+
+test-editors: $(VENV)/.dev  ## run the plugins in real editors, fetching these: [EDITORS="neovim emacs"]
+	@ZETA_CONTEXT_FETCH_EDITORS=1 $(BIN)/python -m tests.e2e.editors.report $(EDITORS)
 
 check: $(VENV)/.dev  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

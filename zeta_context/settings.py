@@ -107,7 +107,7 @@ def _read(path: Path, *, must_exist: bool) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class Kind:
     """What a value may be, for people and for the program."""
 
     allowed: str
@@ -124,21 +124,21 @@ def _number(value: object) -> bool:
     return 0 < value <= 1e9  # no infinity, and comparing makes "not a number" false
 
 
-_YES_OR_NO = _Kind("true or false", lambda value: isinstance(value, bool))
-_TEXT = _Kind("a text", lambda value: isinstance(value, str))
-_NUMBER = _Kind("a number above 0", _number)
-_TEXTS = _Kind("a list of texts", _words)
-_TABLE = _Kind("a table", lambda value: isinstance(value, dict))
-_COMMANDS = _Kind(
+_YES_OR_NO = Kind("true or false", lambda value: isinstance(value, bool))
+_TEXT = Kind("a text", lambda value: isinstance(value, str))
+_NUMBER = Kind("a number above 0", _number)
+_TEXTS = Kind("a list of texts", _words)
+_TABLE = Kind("a table", lambda value: isinstance(value, dict))
+_COMMANDS = Kind(
     "a table of commands by language, each a list of texts",
     lambda value: isinstance(value, dict) and all(map(_words, value.values())),
 )
-_RUNNER = _Kind(
+_RUNNER = Kind(
     f"one of {', '.join(get_args(RunnerKind))}",
     lambda value: isinstance(value, str) and value in get_args(RunnerKind),
 )
 
-_KEYS: Mapping[str, Mapping[str, _Kind]] = {
+KEYS: Mapping[str, Mapping[str, Kind]] = {
     "context": {
         "definitions": _YES_OR_NO,
         "deadline_ms": _NUMBER,
@@ -173,9 +173,9 @@ class _Reading:
 
     def settings(self) -> LoadedSettings:
         for section in self._table:
-            if section not in _KEYS:
-                self._warn(section, _KEYS)
-        sections = {section: self._section(section) for section in _KEYS}
+            if section not in KEYS:
+                self._warn(section, KEYS)
+        sections = {section: self._section(section) for section in KEYS}
         try:
             remote = RemotePermission.from_urls(sections["remote"].get("allowed", ()))
         except SettingsError as problem:
@@ -191,7 +191,7 @@ class _Reading:
     def _section(self, section: str) -> dict[str, Any]:
         table = self._table.get(section, {})
         self._check(section, table, _TABLE)
-        known = _KEYS[section]
+        known = KEYS[section]
         for key in table:
             if key not in known:
                 self._warn(f"{section}.{key}", known)
@@ -200,7 +200,7 @@ class _Reading:
             self._check(f"{section}.{key}", value, known[key])
         return found
 
-    def _check(self, key: str, value: object, kind: _Kind) -> None:
+    def _check(self, key: str, value: object, kind: Kind) -> None:
         if not kind.accepts(value):
             given = _TYPES.get(type(value), type(value).__name__)
             raise SettingsError(f"{self._name}: {key} is {given}, it has to be {kind.allowed}")

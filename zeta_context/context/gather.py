@@ -35,6 +35,7 @@ class ContextSettings:
     With `definitions`, language servers are asked, started by the library itself: `servers` names
     the user's own command by language (an empty one: none), otherwise the first known one that is
     installed. Servers that run the project's code start only with `allow_project_code`.
+    A prediction waits for them `deadline_ms` at most.
     """
 
     definitions: bool = False

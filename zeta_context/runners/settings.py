@@ -22,7 +22,8 @@ class ModelSettings:
     `path` (a directory, a GGUF file, a cassette) or an `id` of an installed model is loaded here;
     `shared` asks `zeta-context model serve`. `format` is the prompt format, by default the known
     model's own. `api` names the kind of server, `options` are further fields of its requests,
-    `api_key_env` the environment variable that holds the key, never the key itself.
+    `api_key_env` the environment variable that holds the key, never the key itself. A request ends
+    after `timeout_ms`; a model that nobody asks is unloaded after `idle_unload_minutes`.
     """
 
     runner: RunnerKind | Literal[""] = ""

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.editors.conftest import MAIN
+from tests.e2e.editors.parts import need_program
 from tests.e2e.editors.terminal import Terminal, wait_for
-from tests.e2e.servers import need
 
 pytestmark = pytest.mark.e2e
 
@@ -45,7 +45,7 @@ class Emacs:
     """One Emacs in a terminal; what it holds is asked by emacsclient."""
 
     def __init__(self, project: Path, folder: Path, more: str = "") -> None:
-        emacs = need("emacs").command[0]
+        emacs = need_program("emacs")
         client = shutil.which("emacsclient")
         if client is None:
             pytest.skip("there is no emacsclient")

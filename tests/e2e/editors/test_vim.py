@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.editors.conftest import MAIN
+from tests.e2e.editors.parts import apt_install, may_fetch, skipping
 from tests.e2e.editors.terminal import Terminal, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -29,6 +30,9 @@ Keep = Callable[[list[str]], None]
 
 def find_vim() -> str:
     """A Vim with this Python inside; skips the test where there is none."""
+    if may_fetch() and shutil.which("vim.nox") is None:
+        with skipping("vim-nox"):
+            apt_install("vim-nox")
     for name in ("vim", "vim.nox"):
         program = shutil.which(name)
         if program is None:

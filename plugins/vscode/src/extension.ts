@@ -1,0 +1,88 @@
+// Joins the agent, the offers and the editor's commands.
+import * as vscode from "vscode";
+import { createAgent, findMismatch, program } from "./agent";
+import { decorations } from "./display";
+import { Offers } from "./offers";
+import type { Status } from "./protocol";
+
+let stop: (() => Promise<void>) | undefined;
+
+export async function activate(context: vscode.ExtensionContext): Promise<void> {
+  const bar = vscode.window.createStatusBarItem(vscode.StatusBarAlignment.Right);
+  bar.command = "zetaContext.status";
+  bar.text = "zeta";
+  bar.show();
+  const agent = createAgent(context.globalStorageUri.fsPath);
+  const offers = new Offers(agent, (text, tooltip) => {
+    bar.text = text;
+    bar.tooltip = tooltip;
+  });
+  const on = (name: string, work: (...given: never[]) => unknown) =>
+    context.subscriptions.push(vscode.commands.registerCommand(`zetaContext.${name}`, work));
+  on("accept", () => offers.accept());
+  on("acceptWord", () => offers.accept("word"));
+  on("acceptLine", () => offers.accept("line"));
+  on("accepted", (id: string) => offers.accepted(id));
+  on("reject", () => offers.reject());
+  on("predict", () => {
+    const editor = vscode.window.activeTextEditor;
+    return editor && offers.ask(editor.document, editor.selection.active, "explicit");
+  });
+  on("status", async () => showStatus(await agent.sendRequest<Status>("zeta/status", {})));
+  // The words are the program's own, and the decision is made there.
+  on("consent", () => runInTerminal("consent", "status"));
+  on("wrong", () => runInTerminal("wrong"));
+  context.subscriptions.push(
+    bar,
+    ...decorations,
+    vscode.languages.registerInlineCompletionItemProvider({ pattern: "**" }, offers),
+    vscode.window.onDidChangeTextEditorSelection(() => offers.askSoon("other")),
+    vscode.window.onDidChangeTextEditorVisibleRanges(() => offers.askSoon("other")),
+    vscode.window.onDidChangeActiveTextEditor(() => offers.clear()),
+    vscode.workspace.onDidChangeTextDocument((event) => {
+      if (event.contentChanges.length > 0) {
+        offers.clear();
+        offers.askSoon("buffer_edit");
+      }
+    }),
+  );
+  stop = () => agent.dispose();
+  try {
+    await agent.start();
+  } catch {
+    bar.text = "$(warning) zeta";
+    bar.tooltip = `${program()} does not start: uv tool install zeta-context`;
+    return;
+  }
+  const mismatch = findMismatch(agent);
+  if (mismatch) {
+    bar.text = "$(warning) zeta";
+    bar.tooltip = mismatch;
+  }
+}
+
+export function deactivate(): Promise<void> | undefined {
+  return stop?.();
+}
+
+function runInTerminal(...command: string[]): void {
+  const terminal = vscode.window.createTerminal("zeta-context");
+  terminal.show();
+  terminal.sendText([program(), ...command].join(" "));
+}
+
+async function showStatus(status: Status): Promise<void> {
+  const counts = Object.entries(status.counts).map(([name, n]) => `${String(n).padStart(6)}  ${name}`);
+  const recent = [...status.recent]
+    .reverse()
+    .map((one) => `${new Date(one.at * 1000).toLocaleTimeString()}  ${one.reason}  ${one.place}`);
+  const content = [
+    `protocol ${status.protocol}, process ${status.pid}, ${status.documents} documents`,
+    "",
+    ...counts,
+    "",
+    ...recent,
+  ].join("\n");
+  const document = await vscode.workspace.openTextDocument({ content, language: "plaintext" });
+  await vscode.window.showTextDocument(document, { preview: true });
+}
