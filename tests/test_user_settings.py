@@ -84,7 +84,7 @@ def test_an_unknown_key_is_one_warning_that_names_it_and_the_known_ones(tmp_path
     assert loaded.settings == Settings()
     section, key = loaded.warnings
     assert "'telemetry' means nothing here" in section
-    assert "context, model, remote, session" in section
+    assert "context, model, remote, collection, session" in section
     assert "config.toml: 'model.modle'" in key
     assert "endpoint" in key
 
@@ -165,3 +165,22 @@ def test_no_file_of_a_repository_is_read(tmp_path: Path, monkeypatch: pytest.Mon
 )
 def test_the_runner_is_told_by_what_is_set(fields: dict[str, str], kind: str) -> None:
     assert ModelSettings(**fields).kind == kind  # type: ignore[arg-type]
+
+
+def test_a_collection_server_is_named_by_the_user_alone(tmp_path: Path) -> None:
+    content = """
+        [collection]
+        server = "https://collect.example.org"
+        operator = "Example Org"
+        teacher = "Example Models"
+        hold_back_hours = 2
+        sample_rate = 0.5
+        token_env = "MY_TOKEN"
+        """
+    settings = load_settings(_write(tmp_path, content)).settings
+    assert settings.collection.is_complete
+    assert settings.collection.hold_back_s == 7200
+    assert (settings.capture.sample_rate, settings.capture.token_env) == (0.5, "MY_TOKEN")
+    for line in ('server = "ftp://x"', "sample_rate = 2", "sample_rate = 0", "server = 3"):
+        with pytest.raises(SettingsError, match="collection"):
+            load_settings(_write(tmp_path, f"[collection]\n{line}"))

@@ -30,6 +30,7 @@ from zeta_context.text.edit import TextEdit
 from zeta_context.text.point import Encoding, Point, Span
 
 if TYPE_CHECKING:
+    from zeta_context.capture.collecting import Collecting
     from zeta_context.context.questions import Server
 
 
@@ -66,23 +67,39 @@ class Session:
         )
         self._disk = DiskFollower(self.projects, self._tracker, self.counts)
         self._status = StatusOffer(self.status, counts=self.counts)
+        self._collecting: Collecting | None = None
+        if self.settings.collection.is_complete:
+            from zeta_context.capture.collecting import Collecting
+
+            self._collecting = Collecting(
+                self.projects,
+                self._tracker,
+                self.settings.collection,
+                self.settings.capture,
+                counts=self.counts,
+            )
+            self._predictor.on_answer = self._collecting.offer
 
     async def __aenter__(self) -> Self:
         if self.settings.offer_status:
             self._status.start()
         if self.settings.watch_files:
             self._disk.start()
+        if self._collecting is not None:
+            self._collecting.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop what was started: language servers, the watcher, the status socket."""
+        """Stop what was started: language servers, the watcher, the status socket, the sender."""
         self._status.stop()
         self._disk.stop()
         await self._predictor.aclose()
         await self._gatherer.aclose()
+        if self._collecting is not None:
+            await self._collecting.aclose()
 
     def lend_server(self, server: Server) -> None:
         """Ask a language server that the editor runs, whatever the settings say of servers."""
@@ -192,14 +209,21 @@ class Session:
 
         Raises StaleSnapshot when the document was changed otherwise since the prediction.
         """
-        return self._offers.accept(prediction, self._tracker, part=part, is_reported=is_reported)
+        outcome = self._offers.accept(prediction, self._tracker, part=part, is_reported=is_reported)
+        return self._tell(prediction, outcome)
 
     def reject(
         self, prediction: Prediction, *, reason: RejectReason = "rejected", was_shown: bool = True
     ) -> Outcome:
         """Take in that a prediction was not accepted, and why; `rejected` ones do not come back."""
-        return self._offers.reject(prediction, reason, was_shown=was_shown)
+        outcome = self._offers.reject(prediction, reason, was_shown=was_shown)
+        return self._tell(prediction, outcome)
 
     def status(self) -> dict[str, object]:
         """What `zeta-context doctor` shows of this session: names, counts, places; no text."""
         return report_session(self.projects, self._tracker, self.counts)
+
+    def _tell(self, prediction: Prediction, outcome: Outcome) -> Outcome:
+        if self._collecting is not None:
+            self._collecting.resolve(prediction, outcome)
+        return outcome

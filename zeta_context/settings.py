@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+from zeta_context.capture.settings import CaptureSettings
+from zeta_context.consent.gate import Collection
 from zeta_context.context.gather import ContextSettings
 from zeta_context.errors import SettingsError
 from zeta_context.predict.settings import PredictSettings
-from zeta_context.runners.endpoint import RemotePermission
+from zeta_context.runners.endpoint import RemotePermission, parse_endpoint
 from zeta_context.runners.settings import ModelSettings, RunnerKind
 
 CONFIG_VARIABLE = "ZETA_CONTEXT_CONFIG"
@@ -30,15 +32,18 @@ _MAX_BYTES = 262_144
 class Settings:
     """Everything that can be set; the defaults use no model, no language server, no network.
 
-    `remote` names the servers on other machines that prompts may be sent to. `offer_status` lets
-    the same user's `zeta-context doctor` ask how the session fares; `watch_files` tells what other
-    programs do to the project's files from typing.
+    `remote` names the servers on other machines that prompts may be sent to, `collection` the
+    server that examples may go to once the user has consented, `capture` how many. `offer_status`
+    lets the same user's `zeta-context doctor` ask how the session fares; `watch_files` tells what
+    other programs do to the project's files from typing.
     """
 
     context: ContextSettings = field(default_factory=ContextSettings)
     predict: PredictSettings = field(default_factory=PredictSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     remote: RemotePermission = field(default_factory=RemotePermission)
+    collection: Collection = field(default_factory=Collection)
+    capture: CaptureSettings = field(default_factory=CaptureSettings)
     offer_status: bool = True
     watch_files: bool = True
 
@@ -127,6 +132,7 @@ def _number(value: object) -> bool:
 _YES_OR_NO = Kind("true or false", lambda value: isinstance(value, bool))
 _TEXT = Kind("a text", lambda value: isinstance(value, str))
 _NUMBER = Kind("a number above 0", _number)
+_SHARE = Kind("a number above 0 and at most 1", lambda value: _number(value) and value <= 1)
 _TEXTS = Kind("a list of texts", _words)
 _TABLE = Kind("a table", lambda value: isinstance(value, dict))
 _COMMANDS = Kind(
@@ -158,9 +164,20 @@ KEYS: Mapping[str, Mapping[str, Kind]] = {
         "options": _TABLE,
     },
     "remote": {"allowed": _TEXTS},
+    "collection": {
+        "server": _TEXT,
+        "operator": _TEXT,
+        "teacher": _TEXT,
+        "hold_back_hours": _NUMBER,
+        "sample_rate": _SHARE,
+        "max_per_hour": _NUMBER,
+        "token_env": _TEXT,
+    },
     "session": {"offer_status": _YES_OR_NO, "watch_files": _YES_OR_NO},
 }
 """Every key of the file, by section."""
+
+_CAPTURE_KEYS = ("sample_rate", "max_per_hour", "token_env")
 
 
 class _Reading:
@@ -184,9 +201,22 @@ class _Reading:
             context=ContextSettings(**sections["context"]),
             model=ModelSettings(**sections["model"]),
             remote=remote,
+            collection=self._collection(sections["collection"]),
+            capture=CaptureSettings(**_only(sections["collection"], _CAPTURE_KEYS)),
             **sections["session"],
         )
         return LoadedSettings(settings=settings, warnings=tuple(self._warnings))
+
+    def _collection(self, section: Mapping[str, Any]) -> Collection:
+        found = _only(section, ("server", "operator", "teacher"))
+        if found.get("server"):
+            try:
+                parse_endpoint(found["server"])
+            except SettingsError as problem:
+                raise SettingsError(f"{self._name}: collection.server: {problem}") from None
+        if "hold_back_hours" in section:
+            found["hold_back_s"] = section["hold_back_hours"] * 3600.0
+        return Collection(**found)
 
     def _section(self, section: str) -> dict[str, Any]:
         table = self._table.get(section, {})
@@ -209,6 +239,10 @@ class _Reading:
         self._warnings.append(
             f"{self._name}: {key!r} means nothing here and is ignored; known: {', '.join(known)}"
         )
+
+
+def _only(table: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    return {key: table[key] for key in keys if key in table}
 
 
 _TYPES: Mapping[type, str] = {

@@ -18,8 +18,10 @@ from zeta_context.capture.access import Access, Gate
 from zeta_context.capture.recorder import Offered, Recorder, Settled
 from zeta_context.capture.settings import CaptureSettings
 from zeta_context.capture.spool import Spool
+from zeta_context.capture.spool_file import spool_path
 from zeta_context.capture.transport import HttpTransport, Transport
 from zeta_context.capture.upload import IDLE_S, Ledger, Uploader
+from zeta_context.consent import licenses
 from zeta_context.consent.exclusions import Exclusions
 from zeta_context.consent.gate import Collection
 from zeta_context.consent.grant_store import GrantStore
@@ -56,7 +58,7 @@ class Collecting:
         collection: Collection,
         settings: CaptureSettings,
         *,
-        find_evidence: FindEvidence,
+        find_evidence: FindEvidence | None = None,
         store: GrantStore | None = None,
         transport: Transport | None = None,
         ledger: Ledger | None = None,
@@ -68,7 +70,7 @@ class Collecting:
         self._tracker = tracker
         self._collection = collection
         self._settings = settings
-        self._find_evidence = find_evidence
+        self._find_evidence = find_evidence or licenses.find_evidence
         self._store = store or GrantStore()
         self._transport = transport or HttpTransport(token_env=settings.token_env)
         self._ledger = ledger
@@ -84,14 +86,14 @@ class Collecting:
         """Begin to send what is due."""
         self._sender.submit(self._send())
 
-    def stop(self) -> None:
+    async def aclose(self) -> None:
         """Keep what was offered, tell what is known of outcomes, and stop sending."""
         for handle, settle in tuple(self._settling.items()):
             handle.cancel()
             settle()
         self._settling.clear()
-        self.recorder.close()
-        self._sender.close(self._transport.aclose())
+        await asyncio.to_thread(self.recorder.close)
+        await asyncio.to_thread(self._sender.close, self._transport.aclose())
 
     def offer(self, view: View, answer: Prediction | Discarded) -> None:
         """Take the answer to a request for a prediction."""
@@ -146,27 +148,34 @@ class Collecting:
     # What the parts ask for.
 
     async def _send(self) -> None:
-        uploader: Uploader | None = None
-        while uploader is None:
-            try:
-                spool = self._open_spool()
-            except (CaptureError, OSError, sqlite3.Error):
-                self._counts.note("upload_spool_failed")
-                await asyncio.sleep(IDLE_S)
-                continue
-            uploader = Uploader(
-                spool,
-                self._transport,
-                gates=self._gates,
-                installation=self._installation,
-                ledger=self._ledger,
-                on_gone=self._store.stop,
-                counts=self._counts,
-            )
+        path = self._settings.spool_path or spool_path()
+        wake = asyncio.Event()
+        while (spool := self._spool_to_send(path)) is None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), IDLE_S)
+        uploader = Uploader(
+            spool,
+            self._transport,
+            gates=self._gates,
+            installation=self._installation,
+            ledger=self._ledger,
+            on_gone=self._store.stop,
+            counts=self._counts,
+        )
         try:
-            await uploader.run(asyncio.Event())
+            await uploader.run(wake)
         finally:
             spool.close()
+
+    def _spool_to_send(self, path: Path) -> Spool | None:
+        """The spool, if there is one: only the recorder makes it."""
+        if not path.exists():
+            return None
+        try:
+            return self._open_spool()
+        except (CaptureError, OSError, sqlite3.Error):
+            self._counts.note("upload_spool_failed")
+            return None
 
     def _open_spool(self) -> Spool:
         return Spool(self._settings.spool_path)

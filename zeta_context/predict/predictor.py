@@ -77,6 +77,8 @@ class Predictor:
         )
         self._answers: dict[Request, _Pending] = {}
         self._ahead: tuple[CancelToken, asyncio.Task[None]] | None = None
+        self.on_answer: Callable[[View, Answer], None] | None = None
+        """Told of each request that a proposer answered, and of the answer; must not raise."""
 
     async def predict(self, key: DocumentKey, cursor: Point | int, trigger: Trigger) -> Answer:
         """The prediction to show for a cursor, or why there is none.
@@ -235,6 +237,8 @@ class Predictor:
             raise
         stage = Stage(name="propose", elapsed_ms=(time.perf_counter() - started) * 1000)
         shown = self._show(answer, view, trigger)
+        if self.on_answer is not None:
+            self.on_answer(view, _answer_from(answer, shown))
         if shown is answer and stage.elapsed_ms >= self._settings.prefetch_from_ms:
             self._start_ahead(view, answer)
         return shown, _explain(view, gathered, stage)
@@ -329,6 +333,13 @@ class _Pending:
         self.work = work
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.waiting = 0
+
+
+def _answer_from(answer: Answer, shown: Answer) -> Answer:
+    """What is shown, as it was predicted, before the user typed on."""
+    if not isinstance(shown, Prediction) or not isinstance(answer, Prediction):
+        return shown
+    return answer if answer.id == shown.id else Discarded(reason="current_preferred")
 
 
 def _offset(document: OpenDocument, cursor: Point | int) -> int:
