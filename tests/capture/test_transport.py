@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+import ssl
+import subprocess
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +104,44 @@ async def test_a_server_that_is_not_there_is_no_reply() -> None:
         port = free.getsockname()[1]
     with pytest.raises(NoReply, match="http_unreachable"):
         await post(f"http://127.0.0.1:{port}")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 that signs itself, with its key in the same file."""
+    path = tmp_path_factory.mktemp("tls") / "own.pem"
+    made = subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-keyout", path, "-out", path.with_suffix(".crt"), "-days", "2",
+         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    if made.returncode:
+        pytest.skip("openssl cannot make a certificate here")
+    path.write_bytes(path.read_bytes() + path.with_suffix(".crt").read_bytes())
+    return path
+
+
+async def test_bad_input_24_a_certificate_that_nobody_vouches_for_ends_it_before_a_byte_is_sent(
+    certificate: Path,
+) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    with (
+        ScriptedServer(answer(b"fine"), tls=tls) as server,
+        pytest.raises(NoReply, match="http_certificate"),
+    ):
+        await post(server.url)
+    assert server.requests == []
+
+
+async def test_bad_input_35_neither_body_nor_token_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(TOKEN, "CANARY-token")
+    transport = HttpTransport(token_env=TOKEN, limits=QUICK)
+    with caplog.at_level(logging.DEBUG), ScriptedServer(answer(b"CANARY-reply")) as server:
+        await transport.post(server.url, BATCHES_PATH, b"CANARY-body")
+        await transport.aclose()
+    assert "CANARY" not in caplog.text
+    assert "CANARY" not in repr(vars(transport))

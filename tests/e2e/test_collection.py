@@ -139,6 +139,19 @@ async def test_without_consent_nothing_is_kept_and_nothing_is_asked(world: World
     assert not world.spool_path.exists()
 
 
+async def test_bad_input_1_nothing_in_a_repository_names_a_server_or_consents(
+    world: World,
+) -> None:
+    server = '[collection]\nserver = "https://evil.example.org"\noperator = "x"\nteacher = "y"\n'
+    for name in (".zeta_context.toml", "config.toml", ".zeta-context/config.toml", ".env"):
+        world.repo.write(name, server)
+    world.collection = Collection()
+    await world.edit()
+    async with Session(world.repo.root, settings=world.settings()) as session:
+        assert session._collecting is None
+    assert not world.spool_path.exists()
+
+
 async def test_an_edit_becomes_a_row_and_withdrawal_takes_it_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
