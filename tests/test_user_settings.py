@@ -10,7 +10,13 @@ import pytest
 from zeta_context.errors import SettingsError
 from zeta_context.runners.endpoint import RemotePermission, parse_endpoint
 from zeta_context.runners.settings import ModelSettings
-from zeta_context.settings import CONFIG_VARIABLE, Settings, config_path, load_settings
+from zeta_context.settings import (
+    CONFIG_VARIABLE,
+    Settings,
+    config_path,
+    load_settings,
+    user_defaults,
+)
 
 WHOLE = """
 [context]
@@ -62,7 +68,7 @@ def test_without_a_file_there_is_no_model_and_no_network(
 ) -> None:
     monkeypatch.delenv(CONFIG_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert load_settings().settings == Settings()
+    assert load_settings().settings == user_defaults()
     assert Settings().model.kind == "none"
     assert Settings().remote == RemotePermission()
 
@@ -81,10 +87,10 @@ def test_the_file_is_the_users_own_and_a_variable_names_another(
 
 def test_an_unknown_key_is_one_warning_that_names_it_and_the_known_ones(tmp_path: Path) -> None:
     loaded = load_settings(_write(tmp_path, "[model]\nmodle = 1\n[telemetry]\non = true\n"))
-    assert loaded.settings == Settings()
+    assert loaded.settings == user_defaults()
     section, key = loaded.warnings
     assert "'telemetry' means nothing here" in section
-    assert "context, model, remote, collection, session" in section
+    assert "context, predict, model, remote, collection, session" in section
     assert "config.toml: 'model.modle'" in key
     assert "endpoint" in key
 
@@ -147,7 +153,7 @@ def test_no_file_of_a_repository_is_read(tmp_path: Path, monkeypatch: pytest.Mon
         (repository / name).write_text(WHOLE)
     (repository / ".env").write_text(f"{CONFIG_VARIABLE}=config.toml\n")
     monkeypatch.chdir(repository)
-    assert load_settings().settings == Settings()
+    assert load_settings().settings == user_defaults()
     assert CONFIG_VARIABLE not in os.environ
 
 
@@ -184,3 +190,39 @@ def test_a_collection_server_is_named_by_the_user_alone(tmp_path: Path) -> None:
     for line in ('server = "ftp://x"', "sample_rate = 2", "sample_rate = 0", "server = 3"):
         with pytest.raises(SettingsError, match="collection"):
             load_settings(_write(tmp_path, f"[collection]\n{line}"))
+
+
+def test_the_file_says_when_predictions_are_wanted(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        '[predict]\nenabled = false\nmode = "subtle"\nadapts = false\n'
+        'off_languages = ["markdown"]\noff_paths = ["secrets/", "*.min.js"]\n'
+        'throttle_ms = 0\ndebounce_ms = 150\nmax_in_flight = 1\nverification = "last"\n'
+    )
+    file.chmod(0o600)
+    predict = load_settings(file).settings.predict
+    assert not predict.gating.enabled
+    assert (predict.gating.mode, predict.gating.adapts) == ("subtle", False)
+    assert predict.gating.off_paths == ("secrets/", "*.min.js")
+    assert (predict.throttle_ms, predict.debounce_ms, predict.max_in_flight) == (0, 150, 1)
+    assert predict.verification == "last"
+    assert predict.keep_rejections
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'mode = "loud"',
+        "enabled = 1",
+        "max_in_flight = 1.5",
+        "throttle_ms = -1",
+        'off_paths = "*.py"',
+        'verification = "maybe"',
+    ],
+)
+def test_a_wrong_value_about_predictions_is_named(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f"[predict]\n{line}\n")
+    file.chmod(0o600)
+    with pytest.raises(SettingsError, match=rf"predict\.{line.split(maxsplit=1)[0]} is"):
+        load_settings(file)

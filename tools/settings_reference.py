@@ -13,8 +13,10 @@ from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from zeta_context.predict.gating import Mode
+from zeta_context.predict.settings import Verification
 from zeta_context.runners.settings import RunnerKind
-from zeta_context.settings import KEYS, Settings
+from zeta_context.settings import KEYS, Settings, user_defaults
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "settings.md"
@@ -50,19 +52,27 @@ class Setting:
 
 def collect() -> Iterator[Setting]:
     """Every setting, in the order of the file."""
-    settings = Settings()
+    settings = user_defaults()
     for section, keys in KEYS.items():
         owner = getattr(settings, section, None)
         owner = owner if is_dataclass(owner) else settings
         for key, kind in keys.items():
-            default = getattr(owner, key, None)
+            own = _find_owner(owner, key)
+            default = getattr(own, key, None)
             yield Setting(
                 section=section,
                 key=key,
                 allowed=kind.allowed,
                 default=_plain(default),
-                words=_find_words(type(owner), key) or _find_words(Settings, section),
+                words=_find_words(type(own), key) or _find_words(Settings, section),
             )
+
+
+def _find_owner(owner: Any, key: str) -> Any:
+    """The settings that have a key: those of the section, or a part of theirs."""
+    parts = [getattr(owner, name) for name in getattr(type(owner), "__slots__", ())]
+    parts = [part for part in parts if is_dataclass(part) and hasattr(part, key)]
+    return parts[0] if parts and not hasattr(owner, key) else owner
 
 
 def _plain(value: Any) -> Any:
@@ -98,6 +108,7 @@ def write_reference() -> str:
     return "".join(parts).replace("|\n## ", "|\n\n## ")
 
 
+_WORDS: Mapping[str, Any] = {"mode": Mode, "verification": Verification}
 _TYPES = {bool: "boolean", int: "number", float: "number", list: "array", dict: "object"}
 
 
@@ -131,6 +142,8 @@ def write_configuration() -> dict[str, Any]:
         }
         if one.section == "model" and one.key == "runner":
             described["enum"] = ["", *get_args(RunnerKind)]
+        if one.section == "predict" and one.key in _WORDS:
+            described["enum"] = list(get_args(_WORDS[one.key]))
         if kind == "array":
             described["items"] = {"type": "string"}
         properties[f"zetaContext.{one.section}.{one.key}"] = described

@@ -1,13 +1,9 @@
-"""The embedder's face and the composition root: wiring only.
-
-An editor tells a `Session` what happens to its documents and asks it for predictions. It decides
-nothing itself: tracking is `events`, context is `context`, predicting is `predict`.
-"""
+"""The embedder's face and the composition root: wiring only, it decides nothing itself."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -20,6 +16,7 @@ from zeta_context.events.event import Cause, Event
 from zeta_context.events.projects import Projects
 from zeta_context.predict.composition import compose
 from zeta_context.predict.explanation import Explanation
+from zeta_context.predict.gating import BusyState
 from zeta_context.predict.prediction import Discarded, Outcome, Part, Prediction, RejectReason
 from zeta_context.predict.report import report_session
 from zeta_context.predict.view import Proposer
@@ -55,16 +52,11 @@ class Session:
         self.counts = counts if counts is not None else Counts()
         self.projects = Projects((root, *more_roots))
         self._addresses = Addresses(self.projects)
+        chosen = self.settings
         self._tracker, self._gatherer, self._offers, self._follower, self._predictor = compose(
-            self.projects,
-            self.settings.context,
-            self.settings.predict,
-            proposers,
-            model=self.settings.model,
-            remote=self.settings.remote,
-            counts=self.counts,
-            clock=clock,
-        )
+            self.projects, chosen.context, chosen.predict, proposers,
+            model=chosen.model, remote=chosen.remote, counts=self.counts, clock=clock,
+        )  # fmt: skip
         self._disk = DiskFollower(self.projects, self._tracker, self.counts)
         self._status = StatusOffer(self.status, counts=self.counts)
         self._collecting: Collecting | None = None
@@ -83,7 +75,7 @@ class Session:
     async def __aenter__(self) -> Self:
         if self.settings.offer_status:
             self._status.start()
-        if self.settings.watch_files:
+        if self.settings.watch_files and self.settings.predict.gating.enabled:
             self._disk.start()
         if self._collecting is not None:
             self._collecting.start()
@@ -102,7 +94,7 @@ class Session:
             await self._collecting.aclose()
 
     def lend_server(self, server: Server) -> None:
-        """Ask a language server that the editor runs, whatever the settings say of servers."""
+        """Ask a language server that the editor runs instead of starting any."""
         self._gatherer.lend(server)
 
     def open(
@@ -183,15 +175,20 @@ class Session:
         return self._tracker.history(project or next(iter(self.projects)).name).events()
 
     async def predict(
-        self, path: str, cursor: Point | int, *, trigger: Trigger = "other"
+        self,
+        path: str,
+        cursor: Point | int,
+        *,
+        trigger: Trigger = "other",
+        busy: Collection[BusyState] = (),
     ) -> Prediction | Discarded:
         """Predict the next edit from a cursor, or say why there is none.
 
-        A prediction that the text still leads to is given again at no cost. Requests triggered by
-        typing are throttled and may be given up for newer ones (`canceled`); those with one of the
-        triggers `explicit`, `cli`, `testing` and `other` never are.
+        One that the text still leads to is given again at no cost. What typing triggers is
+        throttled and may be given up for newer requests (`canceled`), or while the user is `busy`;
+        the triggers `explicit`, `cli`, `testing` and `other` are not held back.
         """
-        return await self._predictor.predict(self._addresses.find(path), cursor, trigger)
+        return await self._predictor.predict(self._addresses.find(path), cursor, trigger, busy=busy)
 
     async def explain(
         self, path: str, cursor: Point | int, *, trigger: Trigger = "other"
@@ -204,10 +201,8 @@ class Session:
     ) -> Outcome:
         """Take in that a prediction, or its next word or line, was accepted.
 
-        The edits that the editor has not reported by `edit` are made in the document, and told in
-        the outcome; none with `is_reported`. What is left of the prediction stands.
-
-        Raises StaleSnapshot when the document was changed otherwise since the prediction.
+        The edits that the editor has not reported by `edit` are made, and told in the outcome; none
+        with `is_reported`. Raises StaleSnapshot when the document was changed otherwise meanwhile.
         """
         outcome = self._offers.accept(prediction, self._tracker, part=part, is_reported=is_reported)
         return self._tell(prediction, outcome)

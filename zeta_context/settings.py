@@ -1,7 +1,7 @@
 """Composes the settings of the packages below; each package owns its own.
 
 They come from the embedder or from the user's own configuration file, never from a repository: no
-file of a project is ever read for them. docs/models.md lists the keys.
+file of a project is ever read for them. docs/settings.md lists the keys.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,7 +18,8 @@ from zeta_context.capture.settings import CaptureSettings
 from zeta_context.consent.gate import Collection
 from zeta_context.context.gather import ContextSettings
 from zeta_context.errors import SettingsError
-from zeta_context.predict.settings import PredictSettings
+from zeta_context.predict.gating import GatingSettings, Mode
+from zeta_context.predict.settings import PredictSettings, Verification
 from zeta_context.runners.endpoint import RemotePermission, parse_endpoint
 from zeta_context.runners.settings import ModelSettings, RunnerKind
 
@@ -76,12 +77,17 @@ def load_settings(path: Path | None = None) -> LoadedSettings:
     path = config_path() if path is None else path
     content = _read(path, must_exist=is_named)
     if content is None:
-        return LoadedSettings(settings=Settings())
+        return LoadedSettings(settings=user_defaults())
     try:
         table = tomllib.loads(content)
     except (tomllib.TOMLDecodeError, RecursionError) as problem:
         raise SettingsError(f"{path.name} is no TOML: {problem}") from None
     return _Reading(path.name, table).settings()
+
+
+def user_defaults() -> Settings:
+    """What holds where the user has no file: what they reject is remembered for them."""
+    return Settings(predict=_read_predict({}))
 
 
 def _read(path: Path, *, must_exist: bool) -> str | None:
@@ -129,6 +135,13 @@ def _number(value: object) -> bool:
     return 0 < value <= 1e9  # no infinity, and comparing makes "not a number" false
 
 
+def _one_of(words: Any) -> Kind:
+    return Kind(
+        f"one of {', '.join(get_args(words))}",
+        lambda value: isinstance(value, str) and value in get_args(words),
+    )
+
+
 _YES_OR_NO = Kind("true or false", lambda value: isinstance(value, bool))
 _TEXT = Kind("a text", lambda value: isinstance(value, str))
 _NUMBER = Kind("a number above 0", _number)
@@ -139,10 +152,15 @@ _COMMANDS = Kind(
     "a table of commands by language, each a list of texts",
     lambda value: isinstance(value, dict) and all(map(_words, value.values())),
 )
-_RUNNER = Kind(
-    f"one of {', '.join(get_args(RunnerKind))}",
-    lambda value: isinstance(value, str) and value in get_args(RunnerKind),
+_RUNNER = _one_of(RunnerKind)
+
+_MODE = _one_of(Mode)
+_VERIFICATION = _one_of(Verification)
+_COUNT = Kind(
+    "a whole number above 0",
+    lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 1000,
 )
+_DURATION = Kind("a number, 0 or more", lambda value: value == 0 or _number(value))
 
 KEYS: Mapping[str, Mapping[str, Kind]] = {
     "context": {
@@ -150,6 +168,19 @@ KEYS: Mapping[str, Mapping[str, Kind]] = {
         "deadline_ms": _NUMBER,
         "servers": _COMMANDS,
         "allow_project_code": _YES_OR_NO,
+    },
+    "predict": {
+        "enabled": _YES_OR_NO,
+        "mode": _MODE,
+        "adapts": _YES_OR_NO,
+        "off_languages": _TEXTS,
+        "off_paths": _TEXTS,
+        "throttle_ms": _DURATION,
+        "debounce_ms": _DURATION,
+        "max_in_flight": _COUNT,
+        "verification": _VERIFICATION,
+        "verify_deadline_ms": _NUMBER,
+        "keep_rejections": _YES_OR_NO,
     },
     "model": {
         "runner": _RUNNER,
@@ -199,6 +230,7 @@ class _Reading:
             raise SettingsError(f"{self._name}: remote.allowed: {problem}") from None
         settings = Settings(
             context=ContextSettings(**sections["context"]),
+            predict=_read_predict(sections["predict"]),
             model=ModelSettings(**sections["model"]),
             remote=remote,
             collection=self._collection(sections["collection"]),
@@ -243,6 +275,17 @@ class _Reading:
 
 def _only(table: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     return {key: table[key] for key in keys if key in table}
+
+
+def _read_predict(section: Mapping[str, Any]) -> PredictSettings:
+    gating = {
+        field.name: section[field.name] for field in fields(GatingSettings) if field.name in section
+    }
+    for key in ("off_languages", "off_paths"):
+        if key in gating:
+            gating[key] = tuple(gating[key])
+    others = {key: value for key, value in section.items() if key not in gating}
+    return PredictSettings(gating=GatingSettings(**gating), **{"keep_rejections": True, **others})
 
 
 _TYPES: Mapping[type, str] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from zeta_context.context.gather import ContextGatherer, ContextSettings
@@ -62,6 +63,9 @@ def compose(
     ripples = Ripples()
     follower = Follower(offers, ripples)
     tracker = Tracker(counts=counts, clock=clock, observer=follower)
+    if not settings.gating.enabled:
+        # Off is off: no server is started for what nobody will ask.
+        context = replace(context, definitions=False)
     gatherer = ContextGatherer(projects, context, counts)
     if proposers is None:
         made = make_proposers(

@@ -20,6 +20,7 @@ from zeta_context.predict.cache import (
     PredictionCache,
     Reported,
 )
+from zeta_context.predict.gating import Eagerness
 from zeta_context.predict.partial import cut_part
 from zeta_context.predict.prediction import Discarded, Outcome, Part, Prediction, RejectReason
 from zeta_context.predict.rejections import Rejections
@@ -44,6 +45,7 @@ class Offers:
         self._counts = counts
         self._rejections = rejections
         self._cache = PredictionCache()
+        self.eagerness = Eagerness()
 
     def make(
         self, answer: Prediction, view: View, tracker: Tracker, *, may_replace: bool = False
@@ -203,6 +205,7 @@ class Offers:
         if edits:
             tracker.edit_many(*key, edits, predicted=True)
         self._counts.add("accepted" if part is None else "partially_accepted")
+        self.eagerness.add(is_accepted=True)
         return Outcome(
             prediction_id=prediction.id, accepted=True, was_shown=True, part=part, edits=edits
         )
@@ -218,6 +221,8 @@ class Offers:
                 self._rejections.add(*key, entry.base, entry.prediction.edits)
         self._cache.remove(key, prediction.id)
         self._counts.add(reason)
+        if was_shown and reason in ("rejected", "discarded"):
+            self.eagerness.add(is_accepted=False)
         return Outcome(
             prediction_id=prediction.id, accepted=False, was_shown=was_shown, reason=reason
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from zeta_context.predict.cache import DocumentKey
 from zeta_context.predict.checks import check_reversal
 from zeta_context.predict.explanation import Explanation
 from zeta_context.predict.following import Follower
+from zeta_context.predict.gating import DIRECT, BusyState, Gate
 from zeta_context.predict.offers import Offers
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.predict.requests import Request, RequestSchedule
@@ -36,9 +37,6 @@ from zeta_context.runners.base import CancelToken
 from zeta_context.text.point import Point
 
 Answer = Prediction | Discarded
-
-DIRECT: frozenset[Trigger] = frozenset(("explicit", "cli", "testing", "other"))
-"""Triggers of requests that are never held back: somebody asked, not the typing."""
 
 
 class Predictor:
@@ -70,6 +68,7 @@ class Predictor:
         self._counts = counts
         self._clock = clock
         self._sleep = sleep
+        self.gate = Gate(settings.gating, offers.eagerness)
         self._schedule = RequestSchedule(
             throttle_s=settings.throttle_ms / 1000,
             debounce_s=settings.debounce_ms / 1000,
@@ -80,7 +79,14 @@ class Predictor:
         self.on_answer: Callable[[View, Answer], None] | None = None
         """Told of each request that a proposer answered, and of the answer; must not raise."""
 
-    async def predict(self, key: DocumentKey, cursor: Point | int, trigger: Trigger) -> Answer:
+    async def predict(
+        self,
+        key: DocumentKey,
+        cursor: Point | int,
+        trigger: Trigger,
+        *,
+        busy: Collection[BusyState] = (),
+    ) -> Answer:
         """The prediction to show for a cursor, or why there is none.
 
         One that stands costs no proposer. Cancelling the call gives the request up, unless another
@@ -88,6 +94,9 @@ class Predictor:
         """
         document = self._tracker.document(*key)
         offset = _offset(document, cursor)
+        if (refusal := self.gate.refuse(document, trigger, busy)) is not None:
+            self._note(refusal, document, offset)
+            return refusal
         if (standing := self._standing(document)) is not None:
             return standing
         submitted = self._schedule.submit(
@@ -95,6 +104,7 @@ class Predictor:
             (document.version, offset),
             self._clock(),
             is_automatic=trigger not in DIRECT,
+            pause_s=self.gate.pause_s(trigger),
         )
         request = submitted.request
         self._give_up(submitted.canceled)
@@ -236,6 +246,9 @@ class Predictor:
             cancel.cancel()
             raise
         stage = Stage(name="propose", elapsed_ms=(time.perf_counter() - started) * 1000)
+        if isinstance(answer, Prediction):
+            doubt = self.gate.doubt(answer, trigger)
+            answer = answer if doubt is None else doubt
         shown = self._show(answer, view, trigger)
         if self.on_answer is not None:
             self.on_answer(view, _answer_from(answer, shown))

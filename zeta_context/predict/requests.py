@@ -66,9 +66,17 @@ class RequestSchedule:
         return tuple(self._pending)
 
     def submit(
-        self, key: Hashable, frame: Hashable, now: float, *, is_automatic: bool
+        self,
+        key: Hashable,
+        frame: Hashable,
+        now: float,
+        *,
+        is_automatic: bool,
+        pause_s: float = 0.0,
     ) -> Submitted:
         """Take a request in. It is to be sent, with `send`, once its `due` time has come.
+
+        `pause_s` is how long an automatic one waits besides the debounce.
 
         A question that is being answered is not asked again. An automatic request takes the place
         of one that waits for the same document, and, where there are too many, of the newest: the
@@ -81,7 +89,7 @@ class RequestSchedule:
         due = now
         if is_automatic:
             last = self._last_sent.get(key)
-            due = now + self._debounce_s
+            due = now + self._debounce_s + pause_s
             if last is not None:
                 due = max(due, last + self._throttle_s)
         request = Request(self._count, key, frame, is_automatic, now, due)

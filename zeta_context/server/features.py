@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from zeta_context.events.addresses import UNTITLED
+from zeta_context.predict.gating import BusyState, Mode
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.prompt.input import Trigger
 from zeta_context.server.description import describe
@@ -23,6 +24,9 @@ from zeta_context.text.point import Span
 PROTOCOL_VERSION = 1
 ACTION_KIND = "refactor.rewrite"
 _TRIGGERS: dict[str, Trigger] = {trigger: trigger for trigger in get_args(Trigger)}
+_AUTOMATIC = 2
+"""LSP's `InlineCompletionTriggerKind` for typing; 1 is a key."""
+
 _REJECTED_BEFORE = Discarded(reason="rejected_before", detail="the same was rejected here")
 
 
@@ -136,7 +140,9 @@ class Features:
         self.take_hint(params)
         position = params.get("position") or self.cursor(document) or {"line": 0, "character": 0}
         offset = self.documents.offset(state.snapshot, position)
-        answer = await self.session.predict(document.address, offset, trigger=trigger)
+        answer = await self.session.predict(
+            document.address, offset, trigger=trigger, busy=_busy(params)
+        )
         return answer if isinstance(answer, Discarded) else self._keep(answer)
 
     def _keep(self, prediction: Prediction) -> Made | Discarded:
@@ -171,10 +177,20 @@ class Features:
         answer = await self.predict(params, trigger=trigger)
         if isinstance(answer, Discarded):
             return {"prediction": None, "reason": answer.reason, "detail": answer.detail}
-        return {"prediction": describe(answer, self.documents)}
+        is_hint = self._mode == "subtle" and trigger != "explicit"
+        display = "hint" if is_hint else "full"
+        return {"prediction": {**describe(answer, self.documents), "display": display}}
 
     async def inline_completion(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
-        """`textDocument/inlineCompletion`: what can be shown in the row of the cursor."""
+        """`textDocument/inlineCompletion`: what can be shown in the row of the cursor.
+
+        Nothing in the modes `subtle` and `manual` unless the user has asked for it.
+        """
+        context = params.get("context")
+        kind = context.get("triggerKind") if isinstance(context, Mapping) else None
+        if kind == _AUTOMATIC and self._mode != "eager":
+            self.session.counts.add(f"{self._mode}_mode")
+            return None
         answer = await self.predict(params)
         if isinstance(answer, Discarded):
             return None
@@ -281,6 +297,10 @@ class Features:
             ],
         }
 
+    @property
+    def _mode(self) -> Mode:
+        return self.session.settings.predict.gating.mode
+
     def _accept_command(self, made: Made) -> dict[str, Any]:
         return {
             "title": "Accept predicted edit",
@@ -292,6 +312,14 @@ class Features:
         target = params.get("textDocument")
         uri = target.get("uri") if isinstance(target, Mapping) else None
         return self.documents.find(uri) if isinstance(uri, str) else None
+
+
+def _busy(params: Mapping[str, Any]) -> tuple[BusyState, ...]:
+    """What the editor says that its user is in the middle of; other words mean nothing."""
+    told = params.get("busy")
+    if not isinstance(told, list):
+        return ()
+    return tuple(state for state in get_args(BusyState) if state in told)
 
 
 def _first_argument(command: Any) -> object:
