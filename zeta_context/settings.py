@@ -10,7 +10,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -146,6 +146,7 @@ _YES_OR_NO = Kind("true or false", lambda value: isinstance(value, bool))
 _TEXT = Kind("a text", lambda value: isinstance(value, str))
 _NUMBER = Kind("a number above 0", _number)
 _SHARE = Kind("a number above 0 and at most 1", lambda value: _number(value) and value <= 1)
+_COUNT = Kind("a whole number above 0", lambda value: isinstance(value, int) and _number(value))
 _TEXTS = Kind("a list of texts", _words)
 _TABLE = Kind("a table", lambda value: isinstance(value, dict))
 _COMMANDS = Kind(
@@ -194,7 +195,13 @@ KEYS: Mapping[str, Mapping[str, Kind]] = {
         "idle_unload_minutes": _NUMBER,
         "options": _TABLE,
     },
-    "remote": {"allowed": _TEXTS},
+    "remote": {
+        "allowed": _TEXTS,
+        "max_requests_per_day": _COUNT,
+        "max_cost_per_day": _NUMBER,
+        "price_per_million_input_tokens": _NUMBER,
+        "price_per_million_output_tokens": _NUMBER,
+    },
     "collection": {
         "server": _TEXT,
         "operator": _TEXT,
@@ -225,14 +232,14 @@ class _Reading:
                 self._warn(section, KEYS)
         sections = {section: self._section(section) for section in KEYS}
         try:
-            remote = RemotePermission.from_urls(sections["remote"].get("allowed", ()))
+            allowed = RemotePermission.from_urls(sections["remote"].pop("allowed", ()))
         except SettingsError as problem:
             raise SettingsError(f"{self._name}: remote.allowed: {problem}") from None
         settings = Settings(
             context=ContextSettings(**sections["context"]),
             predict=_read_predict(sections["predict"]),
             model=ModelSettings(**sections["model"]),
-            remote=remote,
+            remote=replace(allowed, **sections["remote"]),
             collection=self._collection(sections["collection"]),
             capture=CaptureSettings(**_only(sections["collection"], _CAPTURE_KEYS)),
             **sections["session"],

@@ -24,6 +24,7 @@ from pathlib import Path
 from tests.bench.licence_files import LicenceFile, find_all
 from tools.adversarial_licences import Trap, make_traps
 from zeta_context.consent.licence_match import match_text
+from zeta_context.consent.licence_names import agrees
 from zeta_context.consent.licence_text import MAX_BYTES
 from zeta_context.consent.licenses import accepted_licences
 
@@ -94,25 +95,24 @@ def main() -> int:
         find_restricted([pack(scratch / "restricted", RESTRICTED), permissive], allowed)
     )
     restricted |= {
-        f"common-licenses/{path.name}": path.read_bytes()
+        f"common-licenses/{path.name}": (path.read_bytes(), "")
         for path in Path("/usr/share/common-licenses").glob("*")
         if path.name.startswith(("GPL", "LGPL", "GFDL", "MPL", "Artistic"))
     }
     restricted |= {
-        f"SPDX {name}": text.encode() for name, text in spdx.items() if name not in allowed
+        f"SPDX {name}": (text.encode(), "") for name, text in spdx.items() if name not in allowed
     }
-    taken_restricted = [name for name, content in restricted.items() if match_text(content).licence]
+    taken_restricted = [name for name, file in restricted.items() if is_taken(*file)]
 
     times, found, wrong = [], Counter[str](), []
     for file in real:
         content = file.path.read_bytes()
-        start = time.perf_counter()
-        verdict = match_text.__wrapped__(content)
-        times.append(time.perf_counter() - start)
+        verdict = match_text(content)
+        times.append(time_once(content))
         found[file.declared] += verdict.licence == file.declared
         if verdict.licence != file.declared:
             wrong.append((file, verdict))
-    slowest_ms = max(time_hostile(content) for content in hostile_texts(spdx))
+    slowest_ms = max(time_once(content) for content in hostile_texts(spdx))
 
     for trap in taken_traps:
         print("taken:", trap.kind, trap.base, file=sys.stderr)
@@ -126,7 +126,7 @@ def main() -> int:
     for name, n in declared.most_common():
         print(f"{name:<16}{n:>7}{found[name]:>7}")
     recall = sum(found.values()) / max(1, len(real))
-    p95_ms = 1000 * sorted(times)[int(0.95 * len(times))] if times else 0.0
+    p95_ms = sorted(times)[int(0.95 * len(times))] if times else 0.0
     print(
         f"traps {n_traps}, taken {len(taken_traps)}; restricted {len(restricted)}, taken "
         f"{len(taken_restricted)}; slowest hostile input {slowest_ms:.1f} ms"
@@ -233,14 +233,22 @@ def bases(spdx: dict[str, str], allowed: set[str]) -> dict[str, str]:
     return {name: spdx[name] for name in sorted(allowed) if name in spdx}
 
 
-def find_restricted(folders: Iterable[Path], allowed: set[str]) -> Iterable[tuple[str, bytes]]:
-    """Licence files of packages that declare something that is not accepted."""
+def find_restricted(
+    folders: Iterable[Path], allowed: set[str]
+) -> Iterable[tuple[str, tuple[bytes, str]]]:
+    """Licence files of packages that declare something that is not accepted, and what they do."""
     for folder in folders:
         for file in find_all(folder):
             declared = _DECLARED.get(file.declared, file.declared)
             parts = re.split(r"[\s()/]+|-or-later|-only", declared)
-            if declared and allowed.isdisjoint(parts):
-                yield f"{file.package} ({declared})", file.path.read_bytes()
+            if declared and declared != "BSD" and allowed.isdisjoint(parts):
+                yield f"{file.package} ({declared})", (file.path.read_bytes(), declared)
+
+
+def is_taken(content: bytes, declared: str) -> bool:
+    """Whether a project with that licence file and that declaration would be accepted."""
+    licence = match_text(content).licence
+    return bool(licence) and (not declared or agrees(declared, [licence]))
 
 
 def hostile_texts(spdx: dict[str, str]) -> list[bytes]:
@@ -272,7 +280,7 @@ def hostile_texts(spdx: dict[str, str]) -> list[bytes]:
     return [text.encode()[:MAX_BYTES] for text in texts] + [bytes(MAX_BYTES), b"\xff" * MAX_BYTES]
 
 
-def time_hostile(content: bytes) -> float:
+def time_once(content: bytes) -> float:
     """Milliseconds for one text, the best of three."""
     took = []
     for _ in range(3):

@@ -44,6 +44,10 @@ COMMANDS = {
     "eval": Registered(module="eval", summary="Measure predictors over recorded sessions."),
     "dataset": Registered(module="dataset", summary="Make and pull sets of examples."),
     "demo": Registered(module="demo", summary="Watch a recorded session being predicted."),
+    "consent": Registered(
+        module="consent", summary="Show, give and withdraw consent to collecting examples."
+    ),
+    "ledger": Registered(module="ledger", summary="Show and check the record of what was sent."),
     "spool": Registered(module="spool", summary="Read, redact and purge what waits to be sent."),
     "ingest": Registered(module="ingest", summary="Run a collection server."),
 }

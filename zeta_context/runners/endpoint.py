@@ -92,10 +92,15 @@ def parse_endpoint(url: str, *, default_path: str = "/") -> Endpoint:
 class RemotePermission:
     """The endpoints on other machines that the user's own configuration allows, each exactly.
 
-    Nothing in a repository ever adds to it.
+    Nothing in a repository ever adds to it. `max_requests_per_day` and `max_cost_per_day` hold for
+    each endpoint; costs are in the currency of the prices, which are for a million tokens.
     """
 
     allowed: frozenset[Endpoint] = frozenset()
+    max_requests_per_day: int = 2000
+    max_cost_per_day: float = 1.0
+    price_per_million_input_tokens: float = 0.0
+    price_per_million_output_tokens: float = 0.0
 
     @classmethod
     def from_urls(cls, urls: Iterable[str]) -> RemotePermission:

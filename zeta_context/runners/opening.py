@@ -212,6 +212,11 @@ def check_permission(settings: ModelSettings, permission: RemotePermission) -> N
         permission.check(_find_endpoint(settings)[1])
 
 
+def find_endpoint(settings: ModelSettings) -> Endpoint:
+    """Where the settings' model server is; raises SettingsError when they name none."""
+    return _find_endpoint(settings)[1]
+
+
 def _find_endpoint(settings: ModelSettings) -> tuple[ServerKind, Endpoint]:
     from zeta_context.runners.http.servers import find_server
 

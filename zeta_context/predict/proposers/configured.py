@@ -34,12 +34,17 @@ def make_proposers(
         return (repeat,)
     from zeta_context.predict.proposers.model import ModelProposer
     from zeta_context.predict.remote import RemoteRedaction
-    from zeta_context.runners.opening import choose_format, open_runner
+    from zeta_context.predict.remote_use import MeteredRunner, RemoteUse
+    from zeta_context.runners.base import Runner
+    from zeta_context.runners.opening import choose_format, find_endpoint, open_runner
 
     try:
         prompt_format = choose_format(model)
-        runner = open_runner(model, permission=remote, counts=counts, prefers_shared=True)
-        redact = RemoteRedaction(projects, counts=counts) if runner.is_remote else None
+        runner: Runner = open_runner(model, permission=remote, counts=counts, prefers_shared=True)
+        redact = None
+        if runner.is_remote:
+            redact = RemoteRedaction(projects, counts=counts)
+            runner = MeteredRunner(runner, RemoteUse(find_endpoint(model), remote, counts=counts))
     except (SettingsError, RunnerError) as problem:
         reason = "model_refused" if isinstance(problem, RunnerError) else "model_not_set_up"
         counts.note(reason)

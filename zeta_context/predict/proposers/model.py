@@ -180,8 +180,10 @@ class ModelProposer:
             if carried is not None:
                 regions.append(carried)
         regions.append(region)
-        if view is not None and (guessed := self._guess(view, prompt_input, rendered)) is not None:
-            regions.append(guessed)
+        # What is guessed from a view may come from files that another machine is not shown.
+        if view is not None and not self._runner.is_remote:
+            guessed = self._guess(view, prompt_input, rendered)
+            regions += () if guessed is None else (guessed,)
         guesses = [self._format.encode(prompt_input, one) for one in dict.fromkeys(regions)]
         return CompletionRequest(
             prompt=rendered.text,
