@@ -167,7 +167,7 @@ class Bench:
         print(f"[{time.strftime('%H:%M:%S')} load {os.getloadavg()[0]:.1f}] {text}", flush=True)
 
     def _choose_llamas(self, cold: Sequence[Question]) -> None:
-        """The three fastest of llama.cpp's settings on one prompt with an edit: they go on."""
+        """The two fastest of llama.cpp's settings on one prompt with an edit: they go on."""
         if not self.llama_files:
             self._say(f"llama.cpp {self.llama_note}")
             return
@@ -180,7 +180,7 @@ class Bench:
                 side.close()
                 self._say(f"{side.name}: {taken_ms:.0f} ms")
                 found.append((taken_ms, path, ngram))
-        for _, path, ngram in sorted(found, key=lambda one: one[0])[:3]:
+        for _, path, ngram in sorted(found, key=lambda one: one[0])[:2]:
             self.llamas.append(LlamaCpp(path, ngram, threads=self.threads))
         path = min(found, key=lambda one: one[0])[1]
         engine = ForcedLlamaEngine(path, context_window=4096, threads=self.threads)

@@ -27,13 +27,16 @@ from tests.runners.local.conftest import FAMILIES, VOCABULARY, WINDOW
 from zeta_context.runners.local.decoding import Decoded, Decoding, Limits
 from zeta_context.runners.local.flat_engine import FlatEngine
 from zeta_context.runners.local.hf_engine import HFEngine
+from zeta_context.runners.local.static_engine import StaticEngine
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 END = 1
 ENGINES = [f"hf {family}" for family in FAMILIES] + [
-    f"flat {family}" for family in ("llama", "llama-rope3", "qwen2", "mistral")
+    f"{engine} {family}"
+    for engine in ("flat", "static")
+    for family in ("llama", "llama-rope3", "qwen2", "mistral")
 ]
 _FIRST = 0x4E00
 
@@ -77,6 +80,8 @@ def engines(models: dict[str, PreTrainedModel]) -> dict[str, Engine]:
         name, _, family = kind.partition(" ")
         if name == "flat":
             made[kind] = FlatEngine(copy.deepcopy(models[family]), context_window=WINDOW)
+        elif name == "static":
+            made[kind] = StaticEngine(copy.deepcopy(models[family]), context_window=WINDOW)
         else:
             made[kind] = HFEngine(models[family], context_window=WINDOW)
     return made

@@ -11,7 +11,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch.nn import functional
@@ -19,6 +20,7 @@ from torch.nn import functional
 from zeta_context.errors import ContextOverflow, ModelRefused
 from zeta_context.runners.local.cost import CostCurve
 from zeta_context.runners.local.engine import KeyValues, PassInterrupted, Verified
+from zeta_context.runners.local.linear import Linear, make_linear
 from zeta_context.runners.local.torch_support import describe_device, growing, memory_errors, pick
 
 if TYPE_CHECKING:
@@ -33,8 +35,6 @@ _ROWS = 32
 _LOOK_UP = 4
 """Layers between two looks at whether the pass is still wanted."""
 
-Linear = Callable[[torch.Tensor], torch.Tensor]
-
 
 @dataclass(slots=True)
 class _Layer:
@@ -46,7 +46,7 @@ class _Layer:
     down: Linear
 
 
-class _Sequence:
+class FlatSequence:
     """Keys and values of one sequence: a buffer `[1, heads, tokens, width]` for each layer."""
 
     def __init__(self, layers: int, heads: int, width: int, like: torch.Tensor) -> None:
@@ -62,6 +62,13 @@ class _Sequence:
     def truncate(self, length: int) -> None:
         self.length = min(self.length, length)
 
+    def reserve(self, capacity: int) -> None:
+        """Take the memory for so many tokens now, so that the buffers stay where they are."""
+        for buffers in (self.keys, self.values):
+            for layer, one in enumerate(buffers):
+                shape = (*one.shape[:-2], capacity, one.shape[-1])
+                buffers[layer] = one.new_zeros(shape)
+
     def append(
         self, layer: int, keys: torch.Tensor, values: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -74,10 +81,24 @@ class _Sequence:
         return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
 
 
+class Appendable(Protocol):
+    """Where a layer puts new keys and values, to get back all that there are."""
+
+    def append(
+        self, layer: int, keys: torch.Tensor, values: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]: ...
+
+
 class FlatEngine:
     """Takes over the weights of a loaded model, which is of no use afterwards."""
 
-    def __init__(self, model: PreTrainedModel, *, context_window: int) -> None:
+    def __init__(
+        self, model: PreTrainedModel, *, context_window: int, has_short_int8: bool = False
+    ) -> None:
+        """With `has_short_int8` passes of a few tokens read weights of 8 bits: not the same model.
+
+        Raises ModelRefused and OutOfMemory.
+        """
         if problem := why_unsupported(model, context_window):
             raise ModelRefused(problem)
         config = model.config
@@ -88,6 +109,7 @@ class FlatEngine:
         )
         self._eps: float = config.rms_norm_eps
         self._context_window = context_window
+        self._has_short_int8 = has_short_int8
         self.cost = CostCurve()
         self.interrupt: Callable[[], bool] | None = None
         with torch.inference_mode(), memory_errors():
@@ -101,7 +123,8 @@ class FlatEngine:
     @property
     def name(self) -> str:
         """The device and the data type."""
-        return f"flat {describe_device(self._embedding.device, self._embedding.dtype)}"
+        short = ", short passes in int8" if self._has_short_int8 else ""
+        return f"flat {describe_device(self._embedding.device, self._embedding.dtype)}{short}"
 
     @property
     def can_interrupt(self) -> bool:
@@ -120,12 +143,12 @@ class FlatEngine:
 
     def new_sequence(self) -> KeyValues:
         """An empty sequence; memory is taken as tokens come."""
-        return _Sequence(len(self._layers), self._kv_heads, self._width, self._embedding)
+        return FlatSequence(len(self._layers), self._kv_heads, self._width, self._embedding)
 
     def copy_prefix(self, source: KeyValues, target: KeyValues, length: int) -> None:
         """Copy the first tokens' keys and values."""
-        assert isinstance(source, _Sequence)
-        assert isinstance(target, _Sequence)
+        assert isinstance(source, FlatSequence)
+        assert isinstance(target, FlatSequence)
         target.truncate(0)
         with torch.inference_mode(), memory_errors():
             for layer in range(len(self._layers)):
@@ -173,7 +196,7 @@ class FlatEngine:
 
     def _forward(self, sequence: KeyValues, ids: Sequence[int], first: int) -> torch.Tensor:
         """The last hidden states, normed, of the tokens from `first` on: `[tokens, hidden]`."""
-        assert isinstance(sequence, _Sequence)
+        assert isinstance(sequence, FlatSequence)
         start = sequence.length
         end = start + len(ids)
         if end > self._context_window:
@@ -197,7 +220,7 @@ class FlatEngine:
     def _attend(
         self,
         number: int,
-        sequence: _Sequence,
+        sequence: Appendable,
         x: torch.Tensor,
         rope: tuple[torch.Tensor, torch.Tensor],
         mask: torch.Tensor | None,
@@ -228,20 +251,21 @@ class FlatEngine:
 
     def _take_weights(self, model: Any) -> None:
         inner = model.model
+        linear = partial(make_linear, has_short_int8=self._has_short_int8)
         self._embedding: torch.Tensor = inner.embed_tokens.weight.detach()
         self._final_norm: torch.Tensor = inner.norm.weight.detach()
-        self._head = _linear(model.lm_head)
+        self._head = linear(model.lm_head)
         self._layers: list[_Layer] = []
         for layer in inner.layers:
             attention, mlp = layer.self_attn, layer.mlp
             self._layers.append(
                 _Layer(
                     attention_norm=layer.input_layernorm.weight.detach(),
-                    qkv=_linear(attention.q_proj, attention.k_proj, attention.v_proj),
-                    output=_linear(attention.o_proj),
+                    qkv=linear(attention.q_proj, attention.k_proj, attention.v_proj),
+                    output=linear(attention.o_proj),
                     mlp_norm=layer.post_attention_layernorm.weight.detach(),
-                    gate_up=_linear(mlp.gate_proj, mlp.up_proj),
-                    down=_linear(mlp.down_proj),
+                    gate_up=linear(mlp.gate_proj, mlp.up_proj),
+                    down=linear(mlp.down_proj),
                 )
             )
             # Each layer's weights now exist twice: let go of the old ones before the next.
@@ -280,43 +304,3 @@ def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tens
     """Rotary positions of `[tokens, heads, width]`; halves are rotated against each other."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
-
-
-def _linear(*modules: Any) -> Linear:
-    """One matrix product for one or more linear layers of the same input, side by side."""
-    weight = torch.cat([module.weight.detach() for module in modules])
-    biases = [module.bias for module in modules]
-    bias = None
-    if any(one is not None for one in biases):
-        bias = torch.cat(
-            [
-                module.weight.new_zeros(module.weight.shape[0])
-                if module.bias is None
-                else module.bias.detach()
-                for module in modules
-            ]
-        )
-    if weight.device.type == "cpu" and weight.dtype == torch.bfloat16:
-        packed = _packed_linear(weight, bias)
-        if packed is not None:
-            return packed
-    if len(modules) == 1:
-        weight = modules[0].weight.detach()
-    return lambda x: functional.linear(x, weight, bias)
-
-
-def _packed_linear(weight: torch.Tensor, bias: torch.Tensor | None) -> Linear | None:
-    """The product over a weight in the order that the CPU's bfloat16 kernels read it.
-
-    Measured on one machine: 12 ms instead of 18 for the short passes of 106 M parameters. The
-    operators are internal to torch: where they are missing, the plain product does.
-    """
-    operators = torch.ops.mkldnn
-    try:
-        packed = operators._reorder_linear_weight(weight, _ROWS)
-        product = operators._linear_pointwise
-        product(weight.new_zeros(1, weight.shape[1]), packed, bias, "none", [], "")
-    except (AttributeError, RuntimeError, NotImplementedError):
-        return None
-    no_scalars: list[float] = []
-    return lambda x: product(x, packed, bias, "none", no_scalars, "")

@@ -88,6 +88,8 @@ def load_model(path: Path, options: LoadOptions | None = None) -> LoadedModel:
     """
     options = options or LoadOptions()
     files = inspect_model(path)
+    if options.short_passes not in ("exact", "int8"):
+        raise SettingsError(f"short_passes = {options.short_passes!r} is neither exact nor int8")
     if options.engine not in ENGINES:
         raise SettingsError(f"engine = {options.engine!r} is none of {', '.join(ENGINES)}")
     device = torch.device(options.device or _best_device())
@@ -207,6 +209,7 @@ def _make_engine(
 ) -> Engine:
     from zeta_context.runners.local.flat_engine import FlatEngine, why_unsupported
     from zeta_context.runners.local.hf_engine import HFEngine
+    from zeta_context.runners.local.static_engine import StaticEngine
 
     model = load_weights(files, device, dtype)
     window = _context_window(model, options)
@@ -219,7 +222,11 @@ def _make_engine(
     ids = [(11 * number) % min(97, model.config.vocab_size) for number in range(_TEST_TOKENS)]
     with torch.inference_mode(), memory_errors():
         expected = model(torch.tensor([ids], device=device)).logits[0]
-        flat = FlatEngine(model, context_window=window)
+        has_short_int8 = options.short_passes == "int8"
+        if device.type == "cuda":
+            flat: FlatEngine = StaticEngine(model, context_window=window)
+        else:
+            flat = FlatEngine(model, context_window=window, has_short_int8=has_short_int8)
         got = flat.logits(ids)
     alike = torch.nn.functional.cosine_similarity(got.float(), expected.float(), dim=-1)
     if float(alike.min()) >= _SAME_DIRECTION:
