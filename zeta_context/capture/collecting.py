@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zeta_context.capture.access import Access, Gate
+from zeta_context.capture.ledger import Ledger
 from zeta_context.capture.recorder import Offered, Recorder, Settled
 from zeta_context.capture.settings import CaptureSettings
 from zeta_context.capture.spool import Spool
 from zeta_context.capture.spool_file import spool_path
 from zeta_context.capture.transport import HttpTransport, Transport
-from zeta_context.capture.upload import IDLE_S, Ledger, Uploader
+from zeta_context.capture.upload import IDLE_S, Uploader
+from zeta_context.capture.upload import Ledger as LedgerOfUploads
 from zeta_context.consent import licenses
 from zeta_context.consent.exclusions import Exclusions
 from zeta_context.consent.gate import Collection
@@ -61,7 +63,7 @@ class Collecting:
         find_evidence: FindEvidence | None = None,
         store: GrantStore | None = None,
         transport: Transport | None = None,
-        ledger: Ledger | None = None,
+        ledger: LedgerOfUploads | None = None,
         policy: Callable[[], Policy] = load_policy,
         counts: Counts | None = None,
     ) -> None:
@@ -73,7 +75,7 @@ class Collecting:
         self._find_evidence = find_evidence or licenses.find_evidence
         self._store = store or GrantStore()
         self._transport = transport or HttpTransport(token_env=settings.token_env)
-        self._ledger = ledger
+        self._ledger: LedgerOfUploads = ledger or Ledger()
         self._policy = policy
         self._counts = counts or Counts()
         self._accesses: dict[Path, Access] = {}

@@ -12,12 +12,13 @@ from typing import Any
 
 from zeta_context.errors import OutputError, SettingsError, ZetaError
 from zeta_context.events.event import Event
+from zeta_context.predict.remote_use import meter
 from zeta_context.prompt.format import Format, RenderedPrompt
 from zeta_context.prompt.input import PromptInput
 from zeta_context.prompt.registry import formats
 from zeta_context.runners.base import Completion, CompletionRequest, Runner
 from zeta_context.runners.endpoint import RemotePermission
-from zeta_context.runners.opening import choose_format, open_runner
+from zeta_context.runners.opening import choose_format, find_endpoint, open_runner
 from zeta_context.runners.settings import ModelSettings
 from zeta_context.text.edit import apply_edits
 from zeta_context.text.patch import render_unified
@@ -121,6 +122,8 @@ def check_model(settings: ModelSettings, permission: RemotePermission) -> Report
     report = Report(model=settings.model_name or settings.endpoint, runner=settings.kind)
     try:
         runner = open_runner(settings, permission=permission)
+        if runner.is_remote:
+            runner = meter(runner, find_endpoint(settings), permission)
     except ZetaError as problem:
         report.problem = str(problem)
         return report

@@ -62,7 +62,13 @@ def describe_model() -> tuple[dict[str, Any], tuple[str, str] | None]:
 
     Looks at files and settings only: no model is loaded and no server is asked.
     """
-    from zeta_context.runners.opening import check_permission, choose_format, open_runner
+    from zeta_context.consent.remote_notice import NoticeStore
+    from zeta_context.runners.opening import (
+        check_permission,
+        choose_format,
+        find_endpoint,
+        open_runner,
+    )
     from zeta_context.settings import config_path, load_settings
 
     told: dict[str, Any] = {"runner": "none", "name": "", "format": "", "is_remote": False}
@@ -80,6 +86,9 @@ def describe_model() -> tuple[dict[str, Any], tuple[str, str] | None]:
         told["is_remote"] = runner.is_remote
         runner.close()
         check_permission(model, settings.remote)
+        if told["is_remote"] and not NoticeStore().was_shown(str(find_endpoint(model))):
+            fault = "the model on another machine is not asked before you have seen what it gets"
+            return told, (fault, "zeta-context consent remote")
     except (SettingsError, RunnerError) as problem:
         return told, (f"the model is not used: {problem}", f"see [model] in {config_path().name}")
     return told, None

@@ -176,6 +176,15 @@ class RemoteUse:
         return RemoteNotAllowed(f"nothing is sent to {self._endpoint}: {why}")
 
 
+def meter(
+    runner: Runner, endpoint: Endpoint, permission: RemotePermission, counts: Counts | None = None
+) -> Runner:
+    """The runner, with its use admitted and counted where it is on another machine."""
+    if not runner.is_remote:
+        return runner
+    return MeteredRunner(runner, RemoteUse(endpoint, permission, counts=counts))
+
+
 class MeteredRunner:
     """A runner on another machine whose every request is admitted and noted by `use`."""
 

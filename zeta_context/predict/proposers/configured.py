@@ -34,17 +34,16 @@ def make_proposers(
         return (repeat,)
     from zeta_context.predict.proposers.model import ModelProposer
     from zeta_context.predict.remote import RemoteRedaction
-    from zeta_context.predict.remote_use import MeteredRunner, RemoteUse
-    from zeta_context.runners.base import Runner
+    from zeta_context.predict.remote_use import meter
     from zeta_context.runners.opening import choose_format, find_endpoint, open_runner
 
     try:
         prompt_format = choose_format(model)
-        runner: Runner = open_runner(model, permission=remote, counts=counts, prefers_shared=True)
+        runner = open_runner(model, permission=remote, counts=counts, prefers_shared=True)
         redact = None
         if runner.is_remote:
             redact = RemoteRedaction(projects, counts=counts)
-            runner = MeteredRunner(runner, RemoteUse(find_endpoint(model), remote, counts=counts))
+            runner = meter(runner, find_endpoint(model), remote, counts)
     except (SettingsError, RunnerError) as problem:
         reason = "model_refused" if isinstance(problem, RunnerError) else "model_not_set_up"
         counts.note(reason)
