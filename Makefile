@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 LOCAL_VENV ?= .venv-local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-editors test-faults test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy bench-commits bench-ingest peer-suite record-sessions clean
+.PHONY: help demo test test-editors test-faults test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy bench-metrics bench-commits bench-ingest peer-suite record-sessions clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -85,6 +85,9 @@ test-faults: $(VENV)/.dev  ## kill client and server over and over, count every 
 
 bench-ingest: $(VENV)/.dev  ## the collection server under load: [RECORDS=1000000]
 	@$(BIN)/python -m tests.bench.ingest $(if $(RECORDS),--records $(RECORDS)) $(BENCH_ARGS)
+
+bench-metrics: $(VENV)/.dev  ## how many answers are scored in a minute on two cores
+	@$(BIN)/python -m tests.bench.metrics
 
 peer-suite: $(VENV)/.dev  ## a language server's own tests, with the proxy in between: SUITE=PATH
 	@$(BIN)/python -m tests.e2e.peer_suite "$(SUITE)"

@@ -16,6 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from zeta_context import __version__
+from zeta_context.cli.eval_runs import COMMANDS
 from zeta_context.cli.main import EXIT_FINDING
 from zeta_context.cli.rendering import make_harmless
 from zeta_context.evals.baseline import Figure, Regression, find_regressions, write_baseline
@@ -51,7 +52,11 @@ HELD = {
 
 @click.group("eval", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """Measure predictors over recorded sessions."""
+    """Measure predictors over recorded sessions and examples."""
+
+
+for _one in COMMANDS:
+    command.add_command(_one)
 
 
 @command.command("sessions")

@@ -41,7 +41,7 @@ COMMANDS = {
     "model": Registered(module="model", summary="List, fetch, import, check and share models."),
     "servers": Registered(module="servers", summary="List the language servers known and found."),
     "replay": Registered(module="replay", summary="Replay a recorded editing session."),
-    "eval": Registered(module="eval", summary="Measure predictors over recorded sessions."),
+    "eval": Registered(module="eval", summary="Measure predictors over sessions and examples."),
     "dataset": Registered(module="dataset", summary="Make and pull sets of examples."),
     "demo": Registered(module="demo", summary="Watch a recorded session being predicted."),
     "consent": Registered(

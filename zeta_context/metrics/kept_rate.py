@@ -56,13 +56,16 @@ class KeptRate:
     @property
     def signature(self) -> str:
         """What has to be the same for two rates to be compared."""
-        return (
-            f"keptRate|unit:identifier|size:{self.size}|dirty:{MAX_GROWTH_DIFFERENCE}|v:{VERSION}"
-        )
+        return sign(self.size)
 
     @property
     def _right(self) -> int:
         return self.kept + self.correctly_deleted
+
+
+def sign(size: Size = "characters") -> str:
+    """The signature of a setting of the metric."""
+    return f"keptRate|unit:identifier|size:{size}|dirty:{MAX_GROWTH_DIFFERENCE}|v:{VERSION}"
 
 
 def score_kept_rate(
