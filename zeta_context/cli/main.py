@@ -33,6 +33,11 @@ COMMANDS = {
     ),
     "proxy": Registered(module="proxy", summary="Put predictions in front of any language server."),
     "serve": Registered(module="serve", summary="Serve predictions as a language server."),
+    "setup": Registered(module="setup", summary="Set up the editors on this machine."),
+    "uninstall": Registered(
+        module="uninstall", summary="Take out of editors what `setup` put there."
+    ),
+    "plugin": Registered(module="plugin", summary="Check an editor plugin against the protocol."),
     "acp": Registered(module="acp", summary="Serve predictions over the Agent Client Protocol."),
     "play": Registered(module="play", summary="Edit a file in the terminal and watch predictions."),
     "doctor": Registered(

@@ -116,7 +116,7 @@ def _install_code_server(folder: Path) -> None:
     _link(code / "bin" / "remote-cli" / "code-server", Path("code-linux.sh"))
     _link(code / "bin" / "helpers" / "browser.sh", Path("browser-linux.sh"))
     _npm(*_INSTALL, "--omit=dev", cwd=code / "extensions")
-    _npm("rebuild", "argon2", "--build-from-source", cwd=home)
+    _npm("rebuild", "argon2", "--build-from-source", cwd=folder)
 
 
 def _link(link: Path, target: Path) -> None:

