@@ -114,14 +114,15 @@
 
 (defun zeta-context--check-protocol (result)
   "Say what to do where the RESULT of the handshake names another protocol."
-  (let ((protocol (plist-get (plist-get (plist-get (plist-get result :capabilities) :experimental)
-                                        :zetaContext)
-                             :protocol)))
-    (unless (eql protocol zeta-context-protocol)
+  (let* ((experimental (plist-get (plist-get result :capabilities) :experimental))
+         (told (plist-get experimental :zetaContext))
+         (protocol (plist-get told :protocol)))
+    (unless (or (eql protocol zeta-context-protocol)
+                (<= (or (plist-get told :oldest) most-positive-fixnum) zeta-context-protocol))
       (message "zeta-context: this package speaks protocol %s, the program %s: %s"
                zeta-context-protocol protocol
                (if (and protocol (> protocol zeta-context-protocol)) "update this package"
-                 "uv tool upgrade zeta-context")))))
+                 (or (plist-get told :update) "uv tool upgrade zeta-context"))))))
 
 (defun zeta-context--folder (root)
   "ROOT as the protocol names folders."

@@ -14,6 +14,7 @@ from zeta_context.server.proxy.rewrite import FrontEnds, add_capabilities, add_c
 from zeta_context.server.proxy.stream import MessageStream
 from zeta_context.server.proxy.traffic import Traffic, encode_actions
 from zeta_context.server.proxy.workers import Keep
+from zeta_context.server.version import describe_protocol
 
 ACCEPT = "zeta-context.accept.00"
 
@@ -101,7 +102,7 @@ def test_the_initialize_result_gains_our_capabilities_and_loses_none() -> None:
     assert capabilities["vendor/x"] is None
     assert capabilities["inlineCompletionProvider"] is True
     assert capabilities["executeCommandProvider"]["commands"] == ["a", ACCEPT]
-    assert capabilities["experimental"]["zetaContext"] == {"protocol": 1, "commands": [ACCEPT]}
+    assert capabilities["experimental"]["zetaContext"] == describe_protocol([ACCEPT])
     assert "codeActionProvider" not in capabilities
     assert wire.out.starts == 1
 

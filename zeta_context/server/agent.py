@@ -21,8 +21,9 @@ from zeta_context.lsp.rpc import INVALID_PARAMS, Connection, decode_body, encode
 from zeta_context.lsp.wire import FrameReader, encode_frame
 from zeta_context.server.documents import EditorDocuments
 from zeta_context.server.feature_set import FeatureSet
-from zeta_context.server.features import PROTOCOL_VERSION, Commands, Features
+from zeta_context.server.features import Commands, Features
 from zeta_context.server.handshake import choose_encoding, find_roots, has_document_changes
+from zeta_context.server.version import describe_protocol
 from zeta_context.session import Session
 from zeta_context.settings import Settings
 
@@ -146,10 +147,7 @@ class Agent:
                 "executeCommandProvider": {"commands": list(self._commands)},
                 "workspace": {"workspaceFolders": {"supported": True, "changeNotifications": True}},
                 "experimental": {
-                    "zetaContext": {
-                        "protocol": PROTOCOL_VERSION,
-                        "commands": list(self._commands),
-                    }
+                    "zetaContext": describe_protocol(self._commands),
                 },
             },
             "serverInfo": {"name": "zeta-context", "version": __version__},

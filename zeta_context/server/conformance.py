@@ -19,7 +19,7 @@ from zeta_context.events.content_change import (
 from zeta_context.lsp import uri as uris
 from zeta_context.lsp.rpc import decode_body
 from zeta_context.lsp.wire import FrameReader
-from zeta_context.server.features import PROTOCOL_VERSION
+from zeta_context.server.version import PROTOCOL_VERSION
 from zeta_context.text.edit import TextEdit, apply_edits
 from zeta_context.text.point import Encoding, Point
 from zeta_context.text.snapshot import TextSnapshot

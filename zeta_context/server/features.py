@@ -18,10 +18,10 @@ from zeta_context.prompt.input import Trigger
 from zeta_context.server.description import describe
 from zeta_context.server.documents import EditorDocument, EditorDocuments
 from zeta_context.server.made import Made, MadePredictions
+from zeta_context.server.version import PROTOCOL_VERSION
 from zeta_context.session import Session
 from zeta_context.text.point import Span
 
-PROTOCOL_VERSION = 1
 ACTION_KIND = "refactor.rewrite"
 _TRIGGERS: dict[str, Trigger] = {trigger: trigger for trigger in get_args(Trigger)}
 _AUTOMATIC = 2

@@ -82,10 +82,11 @@ export function createAgent(storage: string): LanguageClient {
 
 // What to do where the program speaks another protocol than this extension; undefined: it fits.
 export function findMismatch(agent: LanguageClient): string | undefined {
-  const told = agent.initializeResult?.capabilities.experimental?.zetaContext?.protocol;
-  if (told === PROTOCOL) {
+  const told = agent.initializeResult?.capabilities.experimental?.zetaContext;
+  if (told?.protocol === PROTOCOL || told?.oldest <= PROTOCOL) {
     return undefined;
   }
-  const mend = told > PROTOCOL ? "update the extension" : "run: uv tool upgrade zeta-context";
-  return `This extension speaks protocol ${PROTOCOL}, the program ${told}: ${mend}`;
+  const update = told?.update ?? "uv tool upgrade zeta-context";
+  const mend = told?.protocol > PROTOCOL ? "update the extension" : `run: ${update}`;
+  return `This extension speaks protocol ${PROTOCOL}, the program ${told?.protocol}: ${mend}`;
 }

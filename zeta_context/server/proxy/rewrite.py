@@ -11,12 +11,10 @@ import re
 from typing import Any, NamedTuple
 
 from zeta_context.server.proxy.envelope import find_member
+from zeta_context.server.version import describe_protocol
 
 MAX_ACTIONS_BYTES = 256 * 1024
 """A longer list of code actions is passed on without ours."""
-
-PROTOCOL_VERSION = 1
-"""Of our own methods, as `docs/protocol.md` numbers it."""
 
 
 class FrontEnds(NamedTuple):
@@ -63,10 +61,7 @@ def add_capabilities(
     if experimental is None:
         experimental = capabilities["experimental"] = {}
     if isinstance(experimental, dict):
-        experimental["zetaContext"] = {
-            "protocol": PROTOCOL_VERSION,
-            "commands": list(offered.commands),
-        }
+        experimental["zetaContext"] = describe_protocol(offered.commands)
     return encode_json(message), facts
 
 

@@ -1,6 +1,8 @@
 -- The process that predicts: found, started, told of buffers anew and restarted when it dies.
 local M = {}
 
+M.PROTOCOL = 1
+
 local MAX_RESTARTS = 6
 local RESTART_WINDOW_S = 600
 
@@ -67,6 +69,17 @@ local function may_restart()
   return #state.starts < MAX_RESTARTS
 end
 
+-- What to do where the agent speaks another protocol than this plugin; nil: it fits.
+function M.mismatch()
+  local told = M.told or {}
+  if told.protocol == M.PROTOCOL or (told.oldest or M.PROTOCOL + 1) <= M.PROTOCOL then
+    return nil
+  end
+  return told.protocol and told.protocol > M.PROTOCOL and "update this plugin"
+    or told.update
+    or "uv tool upgrade zeta-context"
+end
+
 -- `on_ready` is called whenever an agent is ready, the first or a later one.
 function M.start(on_ready)
   local program = M.program()
@@ -109,9 +122,13 @@ function M.start(on_ready)
       return
     end
     local told = (result.capabilities.experimental or {}).zetaContext or {}
-    M.protocol, M.encoding = told.protocol, result.capabilities.positionEncoding or "utf-16"
+    M.told, M.encoding = told, result.capabilities.positionEncoding or "utf-16"
     rpc.notify("initialized", vim.empty_dict())
     state.is_ready = true
+    local mend = M.mismatch()
+    if mend then
+      vim.notify_once("zeta-context speaks another protocol than this plugin: " .. mend)
+    end
     on_ready()
   end))
   return true

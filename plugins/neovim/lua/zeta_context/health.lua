@@ -1,8 +1,6 @@
 -- :checkhealth zeta_context
 local M = {}
 
-local PROTOCOL = 1
-
 function M.check()
   local agent = require("zeta_context.agent")
   local health = vim.health
@@ -25,12 +23,10 @@ function M.check()
   health.ok(("%s (%s)"):format(vim.trim(done.stdout), program[1]))
   if not agent.is_ready() then
     health.info("the agent is not running; it starts with the first file that is opened")
-  elseif agent.protocol == PROTOCOL then
-    health.ok(("the agent is running and speaks protocol %d"):format(PROTOCOL))
+  elseif not agent.mismatch() then
+    health.ok(("the agent is running and speaks protocol %d"):format(agent.told.protocol))
   else
-    local advice = agent.protocol and agent.protocol > PROTOCOL and "update this plugin"
-      or "uv tool upgrade zeta-context"
-    health.error(("this plugin speaks protocol %d, the agent %s"):format(PROTOCOL, agent.protocol), advice)
+    health.error("the agent speaks another protocol than this plugin", agent.mismatch())
   end
   done = vim.system(vim.list_extend(program, { "doctor", "--json" }), { text = true }):wait()
   local ok, found = pcall(vim.json.decode, done.stdout)
