@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 LOCAL_VENV ?= .venv-local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-editors test-faults test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy bench-metrics bench-commits bench-ingest peer-suite record-sessions clean
+.PHONY: help demo test test-editors test-faults test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy bench-metrics bench-commits bench-ingest peer-suite record-sessions bench-gpu clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,9 @@ bench-runner: $(LOCAL_VENV)/.local  ## local predictions against what people run
 
 test-editors: $(VENV)/.dev  ## run the plugins in real editors, fetching these: [EDITORS="neovim emacs"]
 	@ZETA_CONTEXT_FETCH_EDITORS=1 $(BIN)/python -m tests.e2e.editors.report $(EDITORS)
+
+bench-gpu: $(LOCAL_VENV)/.local  ## the same on a CUDA device: fetches what it needs, needs a torch with CUDA in LOCAL_VENV
+	@$(LOCAL_VENV)/bin/python -m tests.bench.runner --device cuda --json out/bench-gpu.json $(if $(FULL),--full) $(BENCH_ARGS)
 
 check: $(VENV)/.dev  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

@@ -35,6 +35,7 @@ from tests.bench.runner_sides import (
     CountingEngine,
     ForcedFlatEngine,
     ForcedLlamaEngine,
+    ForcedStaticEngine,
     Generate,
     LlamaCpp,
     Ours,
@@ -74,16 +75,22 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, help="this many prompts")
     parser.add_argument("--threads", type=int, help="threads for every side")
     parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--minutes", type=float, help="begin no further question after so long")
     parser.add_argument("--json", type=Path, default=Path("out/bench-runner.json"))
     options = parser.parse_args()
+    device = torch.device(options.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        print("not measured: this machine has no CUDA device that torch can use")
+        print(json.dumps(dict.fromkeys(KEYS)))
+        return
     count = options.prompts or (60 if options.full else 16)
     threads = options.threads or choose_threads(torch.bfloat16)
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     started = time.perf_counter()
     try:
-        bench = Bench(threads=threads, dtype=getattr(torch, options.dtype))
+        bench = Bench(threads=threads, dtype=getattr(torch, options.dtype), device=device)
     except WeightsMissing as problem:
         print(f"not measured: {problem}")
         return
@@ -104,16 +111,17 @@ def main() -> None:
 class Bench:
     """Everything loaded once: the same weights for every side."""
 
-    def __init__(self, *, threads: int, dtype: torch.dtype) -> None:
+    def __init__(self, *, threads: int, dtype: torch.dtype, device: torch.device) -> None:
         gguf = fetch_gguf()
         files = unpack_gguf(inspect_model(gguf), WEIGHTS)
         self.directory = files.directory
         self.threads = threads
         self.dtype = dtype
         self.tokenizer = ModelTokenizer.from_directory(files.directory)
-        device = torch.device("cpu")
+        self.device = device
         self.model = loading.load_weights(files, device, dtype)
-        self.engine = ForcedFlatEngine(
+        make = ForcedStaticEngine if device.type == "cuda" else ForcedFlatEngine
+        self.engine: ForcedStaticEngine | ForcedFlatEngine = make(
             loading.load_weights(files, device, dtype), context_window=8192
         )
         self.engine.cost = loading.calibrate(self.engine, budget_s=2.0)
@@ -123,7 +131,7 @@ class Bench:
         self.on_llama: Ours | None = None
         self.llama_files: list[Path] = []
         self.llama_note = "not installed"
-        if llama_library.is_installed():
+        if device.type == "cpu" and llama_library.is_installed():
             self.llama_files = quantise(gguf, WEIGHTS)
             self.llama_note = llama_library.describe()
 
@@ -158,6 +166,8 @@ class Bench:
         report["flips_bf16"] = self._flips(cold)
         report["unforced"] = self._unforced(cold)
         report["cancel_p99_ms"], report["cancel_p50_ms"] = self._cancel(cold)
+        if self.device.type == "cuda":
+            limits["gpu"] = torch.cuda.get_device_name()
         report["machine"] = limits
         report["llamacpp"] = self.llama_note
         report["rows"] = rows
@@ -216,16 +226,22 @@ class Bench:
 
     def _read_times(self, question: Question) -> dict[str, float]:
         """Reading the prompt alone, in one go, as `generate` and as ours do it."""
-        ids = torch.tensor([question.prompt])
+        ids = torch.tensor([question.prompt], device=self.device)
 
         def generate() -> None:
             with torch.inference_mode():
                 self.model(ids, use_cache=True, logits_to_keep=1)
+            self._wait()
 
         def ours() -> None:
             self.engine.read(self.engine.new_sequence(), question.prompt)
+            self._wait()
 
         return {"generate": _best_ms(generate), "ours": _best_ms(ours)}
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
 
     def _succession(self, chain: Sequence[Question], *, is_changed: bool) -> list[Row]:
         before, after = chain
@@ -311,7 +327,7 @@ class Bench:
         ratios: list[float] = []
         for question in cold[:4]:
             _, ours_ms = self._decode(question, self._drafter(question), FLIP_TOKENS)
-            ids = torch.tensor([question.prompt])
+            ids = torch.tensor([question.prompt], device=self.device)
             started = time.perf_counter()
             with torch.inference_mode():
                 self.model.generate(

@@ -26,6 +26,7 @@ from zeta_context.runners.local.flat_engine import FlatEngine
 from zeta_context.runners.local.llama_engine import LlamaEngine
 from zeta_context.runners.local.llama_library import LlamaModel
 from zeta_context.runners.local.prefixes import MAX_SEQUENCES, PrefixCache, common_prefix
+from zeta_context.runners.local.static_engine import StaticEngine
 from zeta_context.runners.local.tokenizer import ModelTokenizer
 
 
@@ -94,7 +95,7 @@ class Ours:
 
     def __init__(
         self,
-        engine: ForcedFlatEngine | ForcedLlamaEngine | CountingEngine,
+        engine: ForcedFlatEngine | ForcedLlamaEngine | ForcedStaticEngine | CountingEngine,
         tokenizer: ModelTokenizer,
         proposer: ModelProposer,
         *,
@@ -133,6 +134,21 @@ class Ours:
         return Timing(
             total_ms=total_ms, passes=out.passes, drafted=out.drafted, accepted=out.accepted
         )
+
+
+class ForcedStaticEngine(StaticEngine):
+    """Our engine for CUDA, its choice replaced by the true next token."""
+
+    forced: tuple[int, list[int]] | None = None
+
+    def verify(
+        self, sequence: KeyValues, ids: Sequence[int], first: int, *, with_logprobs: bool = False
+    ) -> Verified:
+        start = sequence.length + first + 1
+        found = super().verify(sequence, ids, first, with_logprobs=with_logprobs)
+        if self.forced is None:
+            return found
+        return choose_forced(*self.forced, start, ids[first + 1 :])
 
 
 class CountingEngine:
@@ -230,7 +246,7 @@ class Generate:
             options[_cache_argument(self._model)] = self._cache
         if self._lookup:
             options["prompt_lookup_num_tokens"] = self._lookup
-        ids = torch.tensor([prompt])
+        ids = torch.tensor([prompt], device=self._model.device)
         with torch.inference_mode():
             out = self._model.generate(
                 ids,
