@@ -24,6 +24,7 @@ from tests.ingest.services import free_port, wait_for_port
 from zeta_context.capture import collecting
 from zeta_context.capture.codec import decode_record
 from zeta_context.capture.example import Example, ExampleOutcome
+from zeta_context.capture.ledger import Ledger
 from zeta_context.capture.settings import CaptureSettings
 from zeta_context.capture.spool import Spool
 from zeta_context.capture.spool_clock import SpoolClock, steady_time
@@ -190,6 +191,15 @@ async def test_an_edit_becomes_a_row_and_withdrawal_takes_it_back(
         assert isinstance(outcome, ExampleOutcome)
         assert (outcome.example_id, outcome.accepted, outcome.kept_rate) == (example.id, True, 1.0)
         assert outcome.following is None
+
+        # The ledger names the digest of every body that the server has, and no other.
+        chain = Ledger().chain
+        n_entries, faults = chain.verify()
+        assert (n_entries > 0, faults) == (True, ())
+        sending = [entry.fields for entry in chain.entries() if entry.kind == "sending"]
+        noted = {record["sha256"] for fields in sending for record in fields["records"]}
+        assert noted == {row["sha256"] for row in rows}
+        assert {fields["server"] for fields in sending} == {world.collection.server}
 
         world.store.withdraw(grant.project, "starting_state")
         spool = world.spool(later_s)
