@@ -388,6 +388,7 @@ class ForcedLlamaEngine(LlamaEngine):
         self, sequence: KeyValues, ids: Sequence[int], first: int, *, with_logprobs: bool = False
     ) -> Verified:
         start = sequence.length + first + 1
-        super().verify(sequence, ids, first)
-        assert self.forced is not None
+        found = super().verify(sequence, ids, first)
+        if self.forced is None:
+            return found
         return choose_forced(*self.forced, start, ids[first + 1 :])
