@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 LOCAL_VENV ?= .venv-local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-editors test-faults test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy bench-metrics bench-commits bench-ingest peer-suite record-sessions bench-gpu clean
+.PHONY: help demo test test-editors bench-editors test-faults test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy bench-metrics bench-commits bench-ingest peer-suite record-sessions bench-gpu clean
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ test-editors: $(VENV)/.dev  ## run the plugins in real editors, fetching these: 
 
 bench-gpu: $(LOCAL_VENV)/.local  ## the same on a CUDA device: fetches what it needs, needs a torch with CUDA in LOCAL_VENV
 	@$(LOCAL_VENV)/bin/python -m tests.bench.runner --device cuda --json out/bench-gpu.json $(if $(FULL),--full) $(BENCH_ARGS)
+
+bench-editors: $(VENV)/.dev  ## what plugins cost at the start of an editor, and the first try
+	@$(BIN)/python -m tests.bench.editors
 
 check: $(VENV)/.dev  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
