@@ -327,6 +327,14 @@ class Spool:
             for row in rows
         )
 
+    def sent_consents(self) -> dict[str, set[str]]:
+        """The consents under which anything was ever sent and not called back, by project."""
+        found: dict[str, set[str]] = {}
+        with self._lock:
+            for project, consent_id in self._db.execute("SELECT project, consent_id FROM sent"):
+                found.setdefault(project, set()).add(consent_id)
+        return found
+
     def keep_receipt(self, deletion_id: str, receipt: str) -> None:
         """The server has deleted, and this is what it says of it."""
         with self._change():
