@@ -58,6 +58,8 @@ def collect() -> Iterator[Setting]:
         owner = owner if is_dataclass(owner) else settings
         for key, kind in keys.items():
             own = _find_owner(owner, key)
+            if section == "collection" and hasattr(settings.capture, key):
+                own = settings.capture
             default = getattr(own, key, None)
             yield Setting(
                 section=section,

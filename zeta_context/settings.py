@@ -208,7 +208,7 @@ KEYS: Mapping[str, Mapping[str, Kind]] = {
         "teacher": _TEXT,
         "hold_back_hours": _NUMBER,
         "sample_rate": _SHARE,
-        "max_per_hour": _NUMBER,
+        "max_per_hour": _COUNT,
         "token_env": _TEXT,
     },
     "session": {"offer_status": _YES_OR_NO, "watch_files": _YES_OR_NO},

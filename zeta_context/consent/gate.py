@@ -49,7 +49,8 @@ class Collection:
     """Where the user's own configuration says that examples go; nowhere by default.
 
     `server` is the collection server's URL, `operator` who runs it, `teacher` the provider of the
-    teacher model: the processors that are named to the user.
+    teacher model: the processors that are named to the user. `hold_back_s` (in the file:
+    `hold_back_hours`) is how long an example waits on the machine, ten minutes at least.
     """
 
     server: str = ""
