@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 LOCAL_VENV ?= .venv-local
+TRAIN_VENV ?= .venv-train
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-editors bench-editors test-faults test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy bench-metrics bench-commits bench-ingest peer-suite record-sessions bench-gpu clean
+.PHONY: help demo test test-editors test-faults test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy bench-metrics bench-commits bench-ingest peer-suite record-sessions bench-gpu clean test-train loop-smoke bench-teacher
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,9 +50,6 @@ test-editors: $(VENV)/.dev  ## run the plugins in real editors, fetching these: 
 bench-gpu: $(LOCAL_VENV)/.local  ## the same on a CUDA device: fetches what it needs, needs a torch with CUDA in LOCAL_VENV
 	@$(LOCAL_VENV)/bin/python -m tests.bench.runner --device cuda --json out/bench-gpu.json $(if $(FULL),--full) $(BENCH_ARGS)
 
-bench-editors: $(VENV)/.dev  ## what plugins cost at the start of an editor, and the first try
-	@$(BIN)/python -m tests.bench.editors
-
 check: $(VENV)/.dev  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -80,6 +78,21 @@ bench-proxy: $(VENV)/.dev  ## what the proxy adds to each message, the start and
 bench-secrets: $(VENV)/.dev  ## secrets found, false alarms, cost: [VECTORS=PATH of a detect-secrets checkout]
 	@$(BIN)/python -m tests.bench.secrets $(if $(VECTORS),--vectors "$(VECTORS)")
 
+$(TRAIN_VENV)/.train: pyproject.toml
+	@test -x $(TRAIN_VENV)/bin/python || $(PYTHON) -m venv $(TRAIN_VENV)
+	@$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@$(TRAIN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[train,test]'
+	@touch $@
+
+test-train: $(TRAIN_VENV)/.train  ## run the tests of training, with torch (ARGS="-k name" to choose)
+	@$(TRAIN_VENV)/bin/python -m pytest tests/training $(ARGS)
+
+loop-smoke: $(TRAIN_VENV)/.train  ## sessions to a student that is measured to be better, on SmolLM2-135M
+	@$(TRAIN_VENV)/bin/python -m tests.bench.loop $(BENCH_ARGS)
+
+bench-teacher: $(VENV)/.dev  ## 100,000 questions to a teacher, killed at random: [BENCH_ARGS=--examples=N]
+	@$(BIN)/python -m tests.bench.teacher $(BENCH_ARGS)
+
 bench-commits: $(VENV)/.dev  ## examples a second from a git history: [REPO=PATH] [BENCH_ARGS=...]
 	@$(BIN)/python -m tests.bench.commits $(if $(REPO),--repo "$(REPO)") $(BENCH_ARGS)
 
@@ -99,4 +112,4 @@ peer-suite: $(VENV)/.dev  ## a language server's own tests, with the proxy in be
 	@$(BIN)/python -m tests.e2e.peer_suite "$(SUITE)"
 
 clean:  ## remove what make created
-	rm -rf $(VENV) $(LOCAL_VENV) dist build out
+	rm -rf $(VENV) $(LOCAL_VENV) $(TRAIN_VENV) dist build out

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, cast
 
 import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from zeta_context.cli.teaching import describe_estimate, read_teacher, teacher_options
 from zeta_context.counts import Counts
+from zeta_context.errors import SettingsError
 from zeta_context.training.example import Example, write_examples
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -54,12 +58,14 @@ def commits_command(
     """
     from zeta_context.training.commits.mine import MiningSettings
     from zeta_context.training.commits.repository import mine_repository
-    from zeta_context.training.licence import refuse_unlicensed
+    from zeta_context.training.licence import LicenceGate
 
     counts = Counts()
+    gate = LicenceGate()
     examples = mine_repository(
         repository,
-        refuse=refuse_unlicensed,
+        refuse=gate.refuse_repository,
+        refuse_file=gate.refuse_file,
         settings=MiningSettings(seed=seed, per_commit=per_commit),
         limit=limit,
         revision=revision,
@@ -119,6 +125,121 @@ def fit_typing_command(sessions: Path, *, output: Path) -> None:
     write_habits(habits, output)
 
 
+@command.command("teach")
+@click.argument("states", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-o", "--output", type=_FILE, required=True, help="The JSONL file to write.")
+@click.option("--cache", type=_FILE, default="answers.sqlite", show_default=True)
+@click.option("--prompt", "prompt_name", default="teacher-v1", show_default=True)
+@click.option("--size", type=click.Choice(["small", "normal", "large"]), default="normal")
+@click.option("--completions", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--review", is_flag=True, help="Ask for a second opinion on each answer.")
+@click.option("--repair", is_flag=True, help="Ask again, with the reason, for what is unusable.")
+@click.option("--concurrency", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option("--requests-per-minute", type=float, default=0.0)
+@click.option("--tokens-per-minute", type=float, default=0.0)
+@click.option("--budget", type=float, default=0.0, help="Stop when so much has been paid.")
+@click.option("--budget-tokens", type=int, default=0, help="Stop after so many tokens.")
+@click.option("--batch", is_flag=True, help="Send batches, and collect them with a later run.")
+@click.option("--wait", is_flag=True, help="With --batch: stay until they have ended.")
+@click.option("--ask-doubtful", is_flag=True, help="Ask again what a crash left in doubt.")
+@click.option("--despite-losses", is_flag=True, help="Use a prompt that `teacher eval` marked.")
+@click.option("--dry-run", is_flag=True, help="Estimate the cost, and ask nobody.")
+@JSON
+@teacher_options
+def teach_command(
+    states: Path,
+    *,
+    output: Path,
+    cache: Path,
+    prompt_name: str,
+    size: str,
+    completions: int,
+    review: bool,
+    repair: bool,
+    concurrency: int,
+    requests_per_minute: float,
+    tokens_per_minute: float,
+    budget: float,
+    budget_tokens: int,
+    batch: bool,
+    wait: bool,
+    ask_doubtful: bool,
+    despite_losses: bool,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Let a teacher say what follows from each of the STATES.
+
+    Every target is the teacher's: what users wrote is left out. Answers are kept in the cache, so
+    a run that is stopped at any moment, or started again, asks and pays for nothing twice.
+    """
+    from zeta_context.training.teacher import bulk
+    from zeta_context.training.teacher.cache import AnswerCache
+    from zeta_context.training.teacher.prompt import Size, read_prompt
+    from zeta_context.training.teacher.run import RunLimits
+    from zeta_context.training.teacher.teach import TeachSettings
+    from zeta_context.training.teacher.trial import find_verdict
+
+    teacher = read_teacher(options)
+    prompt = read_prompt(prompt_name)
+    losses = find_verdict(cache, prompt.version)
+    if losses and not despite_losses:
+        raise SettingsError(
+            f"{prompt.version} lost cases of {', '.join(losses)} in `teacher eval`: mend the "
+            "prompt, or say --despite-losses"
+        )
+    settings = TeachSettings(
+        prompt=prompt,
+        size=cast("Size", size),
+        completions=completions,
+        has_review=review,
+        has_repair=repair,
+    )
+    limits = RunLimits(
+        concurrency=concurrency,
+        requests_per_minute=requests_per_minute,
+        tokens_per_minute=tokens_per_minute,
+        budget_cost=budget,
+        budget_tokens=budget_tokens,
+        ask_doubtful=ask_doubtful,
+    )
+    counts = Counts()
+    answers = AnswerCache(cache)
+    try:
+        estimate = bulk.estimate_teaching(states, answers, teacher, settings)
+        click.echo(describe_estimate(estimate), err=True)
+        if dry_run:
+            click.echo(json.dumps(asdict(estimate)))
+            return
+        if batch:
+            left = bulk.ask_in_batches(
+                states, answers, teacher, settings, counts=counts, waits=wait
+            )
+            if left:
+                click.echo(f"{left} batches are under way: run this again later", err=True)
+        else:
+            with show_count("asking the teacher", estimate.questions) as on_answer:
+                bulk.ask_teacher(
+                    states, answers, teacher, settings, limits, counts=counts, on_answer=on_answer
+                )
+        taught = bulk.taught_examples(states, answers, teacher, settings, counts=counts)
+        written = write_examples(output, taught)
+        bill = asdict(answers.bill())
+    finally:
+        answers.close()
+    tell_counts({"examples": written, **counts.totals(), **bill}, as_json=as_json)
+
+
+@contextmanager
+def show_count(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error where that is a terminal, moved by what is yielded."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
 def _shown(examples: Iterator[Example], what: str) -> Iterator[Example]:
     """The examples, their number shown to people as they come."""
     yield from show_progress(examples, lambda done: f"{what}: {done:,} examples")
@@ -137,7 +258,7 @@ def show_progress(items: Iterator[Example], tell: Callable[[int], str]) -> Itera
             yield item
 
 
-def tell_counts(counts: dict[str, int], *, as_json: bool) -> None:
+def tell_counts(counts: dict[str, Any], *, as_json: bool) -> None:
     """What became of everything, by reason."""
     if as_json:
         click.echo(json.dumps(counts))

@@ -48,6 +48,8 @@ COMMANDS = {
     "replay": Registered(module="replay", summary="Replay a recorded editing session."),
     "eval": Registered(module="eval", summary="Measure predictors over sessions and examples."),
     "dataset": Registered(module="dataset", summary="Make and pull sets of examples."),
+    "teacher": Registered(module="teacher", summary="Score a teacher's prompts."),
+    "train": Registered(module="train", summary="Train a student, or run the whole loop."),
     "demo": Registered(module="demo", summary="Watch a recorded session being predicted."),
     "consent": Registered(
         module="consent", summary="Show, give and withdraw consent to collecting examples."

@@ -26,6 +26,7 @@ from zeta_context.events.trace import (
     TraceEntry,
 )
 from zeta_context.prompt.input import PromptInput
+from zeta_context.prompt.ranges import EXCERPT_TOKENS
 from zeta_context.text.diff import diff_text
 from zeta_context.text.edit import TextEdit
 from zeta_context.text.point import Span
@@ -58,13 +59,14 @@ def find_moments(
     wanted: Mapping[int, Sequence[int]],
     *,
     project: str,
-    syntax: SyntaxCache | None = None,
+    max_tokens: int = EXCERPT_TOKENS,
 ) -> list[Moment]:
     """The moments after the entries that are keys of `wanted`, each with the texts after others.
 
-    A moment without an event, or before any edit of the document, is left out.
+    `max_tokens` bounds the cursor excerpt. A moment without an event, or before any edit of the
+    document, is left out.
     """
-    follower = _Follower(project, syntax or SyntaxCache())
+    follower = _Follower(project, max_tokens)
     needed = {index for indexes in wanted.values() for index in indexes}
     begun: list[_Begun] = []
     later: dict[int, dict[str, TextSnapshot]] = {}
@@ -192,10 +194,11 @@ class _Begun:
 class _Follower:
     """Applies entries one after the other to the texts and the edit history."""
 
-    def __init__(self, project: str, syntax: SyntaxCache) -> None:
+    def __init__(self, project: str, max_tokens: int) -> None:
         self._project = project
+        self._max_tokens = max_tokens
         self._history = EditHistory(project)
-        self._syntax = syntax
+        self._syntax = SyntaxCache()
         self.snapshots: dict[str, TextSnapshot] = {}
         self._languages: dict[str, str] = {}
         self._path = ""
@@ -252,7 +255,7 @@ class _Follower:
         cursor = min(self._cursor, len(snapshot))
         language = self._languages[self._path]
         tree = self._syntax.tree(self._path, language, snapshot, path=self._path)
-        excerpt = gather_excerpt(snapshot, cursor, tree)
+        excerpt = gather_excerpt(snapshot, cursor, tree, max_tokens=self._max_tokens)
         return _Begun(
             index,
             at_ms,

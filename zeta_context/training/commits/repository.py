@@ -35,6 +35,7 @@ def mine_repository(
     path: Path,
     *,
     refuse: Refusal,
+    refuse_file: Callable[[str], str | None] = lambda _: None,
     name: str = "",
     settings: MiningSettings | None = None,
     limit: int | None = None,
@@ -45,7 +46,8 @@ def mine_repository(
     """The examples of a repository's history, newest commit first, near-duplicates left out.
 
     `limit` bounds the commits that are looked at. Raises RepositoryError where there is no
-    repository of ours, no git, or `refuse` gives a reason.
+    repository of ours, no git, or `refuse` gives a reason; a file for which `refuse_file` gives
+    one is counted instead.
     """
     settings = settings or MiningSettings()
     counts = counts or Counts()
@@ -63,6 +65,9 @@ def mine_repository(
             for reason, number in counted.items():
                 counts.add(reason, number)
             for example, signature in found:
+                if refuse_file(example.prompt_input.path) is not None:
+                    counts.add("example_refused_licence")
+                    continue
                 if seen.holds(signature):
                     counts.add("example_near_duplicate")
                     continue
