@@ -6,11 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-# A busy machine is no failure.
-settings.register_profile("without deadlines", deadline=None)
-settings.load_profile("without deadlines")
 
 
 @pytest.fixture(autouse=True, scope="session")

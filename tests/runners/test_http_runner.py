@@ -441,7 +441,6 @@ def test_guesses_are_sent_where_the_server_takes_a_prediction(make: Make) -> Non
         "guesses": ["likely", "less"],
         "reference": "r",
         "substitutions": [],
-        "texts": [],
     }
 
 

@@ -42,4 +42,3 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
     break;
   }
 }
-process.exit(0);
