@@ -48,8 +48,12 @@ def summarize(rows: Sequence[Row]) -> Row:
     report: Row = {
         "cold_vs_lookup": _ratio(cold, "generate", _total),
         "worst_kind_cold_vs_lookup": min(
-            _ratio([row for row in cold if row["kind"] == kind], "generate", _total)
-            for kind in {row["kind"] for row in cold}
+            (
+                found
+                for kind in {row["kind"] for row in cold}
+                if (found := _ratio(_of_kind(cold, kind), "generate", _total)) is not None
+            ),
+            default=None,
         ),
         "decode_vs_lookup": _ratio(cold, "generate", _decode_part),
         "successor_vs_lookup": _ratio(next_ones, "generate", _total),
@@ -64,6 +68,10 @@ def summarize(rows: Sequence[Row]) -> Row:
         if any((row["phase"], row["kind"], row["side"]) == (phase, kind, side) for row in rows)
     ]
     return report
+
+
+def _of_kind(rows: Sequence[Row], kind: str) -> list[Row]:
+    return [row for row in rows if row["kind"] == kind]
 
 
 def _table_row(rows: Sequence[Row], phase: str, kind: str, side: str) -> Row:
@@ -84,8 +92,8 @@ def _table_row(rows: Sequence[Row], phase: str, kind: str, side: str) -> Row:
     }
 
 
-def _ratio(rows: Sequence[Row], other: str, value: Callable[[Row], float]) -> float:
-    """The median, over prompts, of the best of the others over ours."""
+def _ratio(rows: Sequence[Row], other: str, value: Callable[[Row], float]) -> float | None:
+    """The median, over prompts, of the best of the others over ours; None without any."""
     ratios: list[float] = []
     for question in {row["question"] for row in rows}:
         here = [row for row in rows if row["question"] == question]
@@ -93,7 +101,7 @@ def _ratio(rows: Sequence[Row], other: str, value: Callable[[Row], float]) -> fl
         mine = [value(row) for row in here if row["side"] == "ours"]
         if others and mine:
             ratios.append(min(others) / max(mine[0], 1e-3))
-    return round(statistics.median(ratios), 3) if ratios else float("nan")
+    return round(statistics.median(ratios), 3) if ratios else None
 
 
 def _total(row: Row) -> float:
