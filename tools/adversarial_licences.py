@@ -13,6 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "licences"
+_SLOTS = (
+    "[yyyy] [name of copyright owner]",
+    "[name of copyright owner]",
+    "the copyright holder nor",
+    "THE COPYRIGHT HOLDERS AND CONTRIBUTORS",
+    "THE COPYRIGHT HOLDER OR CONTRIBUTORS",
+    "THE AUTHOR",
+    "ISC DISCLAIMS",
+)
 _NOTICE = "Copyright (c) 2024 Ada Example <ada@example.org>"
 
 
@@ -58,6 +67,32 @@ def insert_sentence(text: str, sentence: str, chance: random.Random) -> Iterator
     yield "after notice", f"{_NOTICE}\n{sentence}\n\n{text}"
     for joint in (". ", ", ", " - ", " (", "; ", " / "):
         yield f"in notice {joint!r}", f"{_NOTICE}{joint}{sentence}\n\n{text}"
+    bare = sentence.rstrip(".")
+    if len(sentence.split()) > 2:
+        yield "notice in capitals", f"{_NOTICE.upper()}, {sentence.upper()}\n\n{text}"
+        yield "capitals in a notice", f"{_NOTICE}, {sentence.upper()}\n\n{text}"
+    for name, line in (
+        ("after a comma", f"{_NOTICE},\n{sentence}"),
+        ("after an and", f"{_NOTICE} and\n{sentence}"),
+        ("with an address", f"{_NOTICE}\n{bare} <sales@example.org>"),
+        ("with a link", f"{_NOTICE}\n[{bare}](https://example.org)"),
+        ("before a notice", f"{bare}, copyright 2024 Ada Example"),
+        ("based on", f"Based on {bare}, copyright 2024 Ada Example"),
+        ("as a module", f"{_NOTICE}\nNode module: {bare}"),
+        ("under a title", f"The MIT License ({bare})"),
+        ("beside a title", f"MIT License - {sentence}"),
+        ("as a licence", f"This software is released under {bare}"),
+        ("see authors", f"{_NOTICE} (see the AUTHORS file). {sentence}"),
+        ("rights", f"{_NOTICE}. All rights reserved. {sentence}"),
+    ):
+        yield name, f"{line}\n\n{text}"
+    for slot in _SLOTS:
+        for said in (bare, bare.upper(), f"Ada Example. {sentence}", f"Ada Example, {bare}"):
+            if slot in text:
+                yield "in place of a name", text.replace(slot, said, 1)
+    yield "for some", f"{_NOTICE} for members of the original company\n\n{text}"
+    yield "address at the end", f"{text}\n\n{bare} <sales@example.org>\n"
+    yield "link at the end", f"{text}\n\n[{bare}]: https://example.org\n"
     yield "notice at the end", f"{text}\n\n{_NOTICE}. {sentence}\n"
     yield "title", f"License: {sentence}\n\n{text}"
     ends = [match.end() for match in re.finditer(r"[.:;,]\s", text)]

@@ -108,7 +108,8 @@ RECIPES: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
 }
 """For each licence: the words that its body begins with, and what stands for what in it.
 
-`{{a|b}}` is one of several wordings, `NAME:n` at most n words of a name, `NOTICE:n` of a notice of
+`{{a|b}}` is one of several wordings, `NAME:n` at most n words of a name that
+the notices hold, `NOTICE:n` of a notice of
 copyright. What follows `[[`, up to the next, may be missing. A name after `#` is another form.
 """
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zeta_context.consent.chain import Chain
@@ -42,6 +42,7 @@ def test_the_files_are_the_user_s_alone(tmp_path: Path) -> None:
         assert file.stat().st_mode & 0o777 == 0o600
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 5), st.sampled_from(["change", "remove", "repeat", "swap", "insert"]))
 def test_every_tampering_is_found(
     tmp_path_factory: pytest.TempPathFactory, at: int, how: str
@@ -63,6 +64,7 @@ def test_every_tampering_is_found(
     assert chain.verify()[1]
 
 
+@settings(max_examples=6)
 @given(st.integers(1, 6))
 def test_a_missing_end_is_found(tmp_path_factory: pytest.TempPathFactory, n: int) -> None:
     chain = make(tmp_path_factory.mktemp("chain"))

@@ -97,7 +97,7 @@ def test_a_consent_needs_named_processors_and_a_commit(store: GrantStore, tmp_pa
             store.give(tmp_path, "starting_state", collection, head_commit=head, actor="test")
 
 
-def test_a_copied_store_is_refused_on_another_machine(
+def test_bad_input_13_a_copied_store_is_refused_on_another_machine(
     store: GrantStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give(store, tmp_path)

@@ -193,7 +193,7 @@ def test_the_header_of_a_file_must_agree(repo: GitRepo) -> None:
     assert look(repo, "src/c.py", "src/d.c").is_accepted
 
 
-def test_a_hostile_repository_runs_nothing(repo: GitRepo, tmp_path: Path) -> None:
+def test_bad_input_3_a_hostile_repository_runs_nothing(repo: GitRepo, tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     plant_traps(repo, marker)
     look(repo, "src/a.py")

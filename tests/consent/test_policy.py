@@ -95,7 +95,7 @@ def test_a_policy_file_is_read() -> None:
         "\0",
     ],
 )
-def test_a_policy_that_is_not_understood_forbids_everything(text: str) -> None:
+def test_bad_input_11_a_policy_that_is_not_understood_forbids_everything(text: str) -> None:
     assert parse_policy(text.encode()) == FORBIDS_ALL
 
 
@@ -103,7 +103,9 @@ def test_no_policy_file_forbids_nothing(tmp_path: Path) -> None:
     assert load_policy((tmp_path / "policy.toml",)) == NO_POLICY
 
 
-def test_a_policy_file_that_anybody_could_have_made_forbids_everything(tmp_path: Path) -> None:
+def test_bad_input_11_a_policy_that_anybody_could_have_made_forbids_everything(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "policy.toml"
     path.write_text("schema = 1\n")
     path.chmod(0o644)

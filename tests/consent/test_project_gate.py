@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from tests.consent.consent_cases import ACCEPTED, COLLECTION
 from tests.git_repo import GitRepo
 from zeta_context.consent.evidence import Evidence
-from zeta_context.consent.gate import Environment
+from zeta_context.consent.gate import Collection, Environment
 from zeta_context.consent.grant_store import GrantStore
 from zeta_context.consent.policy import load_policy
 from zeta_context.consent.project_gate import ProjectGate, read_environment
@@ -105,7 +105,9 @@ def test_consent_turns_on_one_project_and_withdrawal_turns_it_off(place: Place) 
     assert place.counts.total("gate_send_withdrawn") == 1
 
 
-def test_a_copy_a_clone_a_worktree_and_a_moved_folder_have_no_consent(place: Place) -> None:
+def test_bad_input_13_a_copy_a_clone_and_a_moved_folder_have_no_consent(
+    place: Place,
+) -> None:
     place.give()
     copy = place.folder / "copy"
     shutil.copytree(place.repo.root, copy)
@@ -152,7 +154,9 @@ def test_a_changed_licence_pauses_before_the_next_capture_and_stops_what_waits(
         ("inner/c.py", "nested_repository"),
     ],
 )
-def test_a_file_that_may_not_leave_stops_the_example(place: Place, path: str, rule: str) -> None:
+def test_bad_input_14_a_file_that_may_not_leave_stops_it(
+    place: Place, path: str, rule: str
+) -> None:
     place.give()
     place.repo.write("untracked.py", "x")
     (place.folder / "elsewhere.py").write_text("x")
@@ -162,7 +166,7 @@ def test_a_file_that_may_not_leave_stops_the_example(place: Place, path: str, ru
     assert (told.is_allowed, told.state, told.reason) == (False, "on", rule)
 
 
-def test_the_repository_and_the_environment_can_only_forbid(place: Place) -> None:
+def test_bad_input_1_the_repository_can_only_forbid(place: Place) -> None:
     gate = place.gate()
     place.repo.commit({".zeta_context.toml": "collect = true\n[collection]\nserver='https://evil'"})
     assert gate.decide(stage="send").state == "offered"
@@ -192,7 +196,7 @@ def test_variables_of_the_environment_forbid(place: Place, value: str) -> None:
 
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "newer", "folder"])
 @pytest.mark.parametrize("name", ["installation.json", "starting_state", "settled_text"])
-def test_consent_that_cannot_be_read_is_off(place: Place, damage: str, name: str) -> None:
+def test_bad_input_12_an_unreadable_consent_is_off(place: Place, damage: str, name: str) -> None:
     place.give()
     place.give(purpose="settled_text")
     assert place.gate().decide(stage="capture")
@@ -213,7 +217,7 @@ def test_consent_that_cannot_be_read_is_off(place: Place, damage: str, name: str
     assert told.reason.endswith("_unreadable")
 
 
-def test_a_policy_that_appears_takes_effect_at_once(place: Place) -> None:
+def test_bad_input_11_a_policy_that_appears_takes_effect_at_once(place: Place) -> None:
     place.give()
     gate = place.gate()
     assert gate.decide(stage="capture", paths=("a.py",))
@@ -233,13 +237,52 @@ def test_no_repository_is_off(place: Place) -> None:
     assert place.gate(plain).decide(stage="capture").state == "off"
 
 
-def test_a_hostile_git_file_is_no_repository(place: Place) -> None:
+def test_bad_input_5_a_hostile_git_file_is_no_repository(place: Place) -> None:
     place.give()
     hostile = place.folder / "hostile"
     hostile.mkdir()
     (hostile / ".git").write_text(f"gitdir: {place.repo.root / '.git'}\n")
     (hostile / "a.py").write_text("x = 1\n")
     assert place.gate(hostile).decide(stage="capture", paths=("a.py",)).state == "off"
+
+
+def test_bad_input_2_files_of_an_editor_or_a_shell_in_the_project_are_not_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.repo.commit(
+        {
+            ".vscode/settings.json": '{"zeta-context.collection.server": "https://evil.example"}',
+            ".envrc": "export ZETA_CONTEXT_CONFIG=$PWD/evil.toml\n",
+            "evil.toml": "[collection]\nserver = 'https://evil.example'\n",
+        }
+    )
+    monkeypatch.chdir(place.repo.root)
+    assert place.gate(collection=Collection()).decide(stage="capture").reason == (
+        "no_collection_server"
+    )
+    place.give()
+    assert place.gate().decide(stage="capture").server == COLLECTION.server
+
+
+def test_bad_input_37_two_gates_on_one_project_stop_together(place: Place) -> None:
+    place.give()
+    here, there = place.gate(), place.gate()
+    claims = here.decide(stage="capture", paths=("a.py",)).claims
+    installation = GrantStore(place.folder / "state").installation()
+    assert installation is not None
+    project = installation.project(place.repo.root)
+    GrantStore(place.folder / "state").withdraw(project, "starting_state")
+    for gate in (here, there):
+        assert not gate.decide(stage="send", paths=("a.py",), claims=claims)
+
+
+def test_bad_input_35_no_reason_or_count_names_a_place(place: Place) -> None:
+    place.give()
+    place.repo.write("canary-file.py", "canary-text = 1\n")
+    decision = place.gate().decide(stage="capture", paths=("canary-file.py",))
+    told = repr((decision, place.counts.totals(), place.counts.recent()))
+    assert "canary" not in told
+    assert str(place.folder) not in told
 
 
 class ConsentMachine(RuleBasedStateMachine):

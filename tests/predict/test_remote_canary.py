@@ -83,7 +83,9 @@ def ways(path: str) -> dict[str, dict[str, object]]:
 @pytest.mark.parametrize("path", EXCLUDED)
 @pytest.mark.parametrize("way", list(ways("")))
 @pytest.mark.parametrize("format_name", ["zeta1", "zeta2", "instinct"])
-def test_no_request_holds_it(repo: GitRepo, path: str, way: str, format_name: str) -> None:
+def test_bad_input_16_no_request_holds_it(
+    repo: GitRepo, path: str, way: str, format_name: str
+) -> None:
     shown = PromptInput(
         project="shop",
         path="app.py",

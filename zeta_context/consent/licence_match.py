@@ -16,11 +16,12 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 from zeta_context.consent.licence_lines import (
+    find_names,
     is_address_line,
     is_copyright_line,
+    is_known_name,
     is_name,
     is_rights_line,
-    is_short_name,
     is_title_line,
 )
 from zeta_context.consent.licence_text import NotPlainText, decode_text, digest_word, find_words
@@ -122,6 +123,7 @@ class _Text:
         self._words = find_words(text, limit=MAX_WORDS + 1)
         self.digests = tuple(digest_word(word.text) for word in self._words)
         self.furthest = 0
+        self.names: frozenset[str] = frozenset()
 
     def quote(self, start: int, end: int) -> str:
         """Some words as they stand in the text, with what is between them."""
@@ -151,8 +153,12 @@ class _Text:
 def _is_all(text: _Text, reference: Reference, vocabulary: Container[int]) -> bool:
     """Whether the text is the licence, with nothing around it but titles and notices."""
     start = next(text.find(reference.opening), None)
-    if start is None or not _is_head(text.lines_before(start), reference.name, vocabulary):
+    if start is None:
         return False
+    head = text.lines_before(start)
+    if not _is_head(head, reference.name, vocabulary):
+        return False
+    text.names = find_names(head)
     ends = _match_all(text, {start}, reference.elements, vocabulary)
     for part in reference.optional:
         ends = ends | _match_all(text, ends, part, vocabulary)
@@ -238,11 +244,7 @@ def _name_ends(text: _Text, at: int, most: int, vocabulary: Container[int]) -> s
     ends = set()
     for end in range(at + 1, min(at + abs(most), len(text.digests)) + 1):
         quoted = text.quote(at, end)
-        if most > 0:
-            is_one = is_short_name(quoted, vocabulary, most)
-        else:
-            is_one = is_name(quoted, vocabulary)
-        if is_one:
+        if is_known_name(quoted, text.names) if most > 0 else is_name(quoted, vocabulary):
             ends.add(end)
     return ends
 
