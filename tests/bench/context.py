@@ -6,7 +6,8 @@ budgets, for our context, for none, for the files of the same directory and for 
 whole repository. All share the prompt format (Zeta 2), the excerpt around the cursor and the edit
 history. Also what gathering takes: at each new place the first time with the default deadline,
 then, once the server has answered for this place ("warm"), twice more after a keystroke beside the
-cursor.
+cursor. On a busy machine `--isolate` lets this process and the language servers run ahead of all
+others.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from rich.table import Table
 from tests.bench.cases import Case, find_git_dir, read_cases
 from tests.bench.context_baselines import Repository
 from tests.bench.context_steps import Definition, Step, extract_tree, find_definitions, read_steps
+from tests.bench.isolation import run_ahead
 from tests.e2e.servers import Unfetchable, fetch
 from zeta_context.context.definitions import DEADLINE_MS, DefinitionContext
 from zeta_context.context.excerpt import gather_excerpt
@@ -343,7 +345,10 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--missed", action="store_true", help="list what ours did not hold")
+    parser.add_argument("--isolate", action="store_true", help="run ahead of all else (root)")
     options = parser.parse_args()
+    if options.isolate:
+        run_ahead()
     provide_server(options.ext)
     tally = asyncio.run(
         measure(options.repo, options.ext, options.steps, options.skip, options.minutes)

@@ -28,7 +28,7 @@ from zeta_context.metrics.delta_chrf import score_delta_chrf
 from zeta_context.text.patch import render_unified
 
 REPOS = Path(__file__).parents[2] / "fixtures" / "repos"
-EXAMPLES = 1_500
+EXAMPLES = 600
 WORKERS = 2
 TARGET_PER_MINUTE = 10_000
 SIZES = (2_000, 8_000, 24_000)

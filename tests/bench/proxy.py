@@ -2,7 +2,9 @@
 
 The same server runs directly and behind the proxy, in turns within one run. Prints one JSON line;
 `added_*` is the percentile behind the proxy less the same percentile without it, the worse way of
-the two. Predictions run all the time: every keystroke behind the proxy asks for one.
+the two. Predictions run all the time: every keystroke behind the proxy asks for one. On a busy
+machine `--isolate` lets editor, servers and relay run ahead of everything else, the predicting
+process not among them: what is left is what the relay itself adds.
 """
 
 import argparse
@@ -15,11 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from tests.bench.isolation import run_ahead
 from tests.bench.proxy_report import Measured, print_report
 from zeta_context.lsp.wire import FrameReader, encode_frame
 
@@ -181,11 +185,12 @@ def children(pid: int) -> list[int]:
 def own_memory_mb(pump: int) -> float:
     """The pump and its worker, not the server behind them."""
     total = resident_mb(pump)
-    for child in children(pump):
-        command = Path(f"/proc/{child}/cmdline").read_bytes()
-        if b"zeta_context.server.proxy" in command:
-            total += resident_mb(child)
-    return total
+    return total + sum(resident_mb(child) for child in children(pump) if is_worker(child))
+
+
+def is_worker(pid: int) -> bool:
+    """Whether a process is the one that predicts."""
+    return b"zeta_context.server.proxy" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def start_ms(argv: list[str], root: Path) -> float:
@@ -200,7 +205,17 @@ def start_ms(argv: list[str], root: Path) -> float:
     return took
 
 
-def measure(seconds: float, block_s: float, root: Path) -> Measured:
+def isolate(editors: Iterable[Editor]) -> None:
+    """Let this process, the relay and the servers run first; not the worker beside the relay."""
+    run_ahead(with_children=False)
+    for editor in editors:
+        run_ahead(editor.process.pid, with_children=False)
+        for child in children(editor.process.pid):
+            if not is_worker(child):
+                run_ahead(child)
+
+
+def measure(seconds: float, block_s: float, root: Path, *, is_isolated: bool = False) -> Measured:
     """Type for `seconds` in either way, in turns; then the stalls, the memory, the starts."""
     direct = Editor(SERVER, asks=False, root=root)
     proxied = Editor(own_command(SERVER), asks=True, root=root)
@@ -211,6 +226,9 @@ def measure(seconds: float, block_s: float, root: Path) -> Measured:
         for editor in both.values():
             editor.shake_hands(root)
             editor.type_for(1.5)
+        if is_isolated:
+            isolate(both.values())
+        for editor in both.values():
             editor.arrivals()
             editor.received_ns.clear()
         for _ in range(max(1, round(seconds / block_s))):
@@ -225,6 +243,8 @@ def measure(seconds: float, block_s: float, root: Path) -> Measured:
     finally:
         direct.stop()
         proxied.stop()
+    if is_isolated:
+        run_ahead()
     starts = {"direct": list[float](), "proxied": list[float]()}
     for _ in range(7):
         starts["direct"].append(start_ms(SERVER, root))
@@ -237,9 +257,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="of typing, each of the two ways")
     parser.add_argument("--block", type=float, default=5, help="seconds before taking turns")
+    parser.add_argument("--isolate", action="store_true", help="run ahead of all else (root)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        measured = measure(given.seconds, given.block, Path(folder).resolve())
+        root = Path(folder).resolve()
+        measured = measure(given.seconds, given.block, root, is_isolated=given.isolate)
     print_report(Console(width=100), measured)
     print(json.dumps(measured.figures()))
 

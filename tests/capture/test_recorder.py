@@ -272,13 +272,13 @@ def test_nothing_is_kept_when_the_cursor_or_the_prediction_is_in_an_excluded_fil
 
 def test_addresses_and_home_folders_are_masked_and_every_offset_still_fits(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    text = "# ada@example.org wrote /home/ada/x and C:\\Users\\Ada\\y\n@app.route\n"
+    text = "# ada@lovelace.org wrote /home/ada/x and C:\\Users\\Ada\\y\n@app.route\n"
     start = replace(make_example().prompt_input, cursor_excerpt=text, syntax_spans=())
     place.offer(start)
     (record,) = place.records()
     assert isinstance(record, Example)
     masked = record.prompt_input.cursor_excerpt
-    assert masked == "# xxx@xxxxxxx.xxx wrote /home/xxx/x and C:\\Users\\xxx\\y\n@app.route\n"
+    assert masked == "# xxx@xxxxxxxx.xxx wrote /home/xxx/x and C:\\Users\\xxx\\y\n@app.route\n"
     assert len(masked) == len(text)
 
 

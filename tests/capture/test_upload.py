@@ -315,6 +315,70 @@ async def test_bad_input_36_withdrawal_breaks_off_what_is_being_sent_and_deletes
     assert json.loads(place.spool.deletions(with_receipts=True)[0].receipt) == {"deleted": 1}
 
 
+async def test_a_withdrawal_that_was_cut_off_is_finished_by_the_next_sender(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.add(2)
+    await place.uploader.send_due()
+    # The gate was closed, and then the machine went down: the spool was told nothing.
+    place.gate.facts = make_facts(starting_state=make_grant(withdrawn_at=5.0))
+    await place.uploader.send_due()
+    (deletion,) = place.spool.deletions(with_receipts=True)
+    assert (deletion.project, deletion.consent_id) == (PROJECT, "id-of-starting_state")
+    assert deletion.receipt
+
+
+async def test_a_second_consent_that_was_withdrawn_takes_back_only_what_is_under_it(
+    tmp_path: Path,
+) -> None:
+    place = Place(tmp_path)
+    place.add()
+    place.add(claims=BOTH)
+    await place.uploader.send_due()
+    withdrawn = make_grant("settled_text", withdrawn_at=5.0)
+    place.gate.facts = make_facts(settled_text=withdrawn)
+    for _ in range(2):
+        await place.uploader.send_due()
+    (deletion,) = place.spool.deletions(with_receipts=True)
+    assert deletion.consent_id == "id-of-settled_text"
+
+
+async def test_a_deletion_is_asked_for_again_and_again_but_ever_less_often(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.add()
+    await place.uploader.send_due()
+    place.spool.withdraw(PROJECT)
+
+    class Dead(MemoryServer):
+        async def post(self, server: str, path: str, body: bytes) -> Reply:
+            self.posts.append((server, path, body))
+            return Reply(status=500, headers={}, body=b"")
+
+    place.server = Dead()
+    place.uploader = place.make_uploader()
+    for _ in range(64):
+        await place.uploader.send_due()
+        place.clock.pass_time(1.0)
+    assert len(place.server.posts) == 6  # after 2, 4, 8, 16 and 32 seconds
+    place.add()  # what else there is to send does not wait for it
+    before = len(place.server.posts)
+    await place.uploader.send_due()
+    assert {path for _, path, _ in place.server.posts[before:]} >= {"/v1/batches"}
+
+
+async def test_a_ledger_that_cannot_be_written_keeps_everything_here(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.add()
+
+    def fail(sent: object) -> None:
+        raise OSError("read-only")
+
+    place.ledger.note_sending = fail  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="read-only"):
+        await place.uploader.send_due()
+    assert place.server.posts == []
+    assert place.spool.account().kept == 1
+
+
 async def test_a_spool_that_fails_is_counted_and_asked_again(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.add()

@@ -1,7 +1,9 @@
 """Syntax trees: outlines, identifiers, enclosing nodes, and parsing only what changed."""
 
+import gc
 import importlib
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -278,6 +280,21 @@ def test_a_parse_that_takes_too_long_is_given_up_and_not_tried_at_every_keystrok
     monkeypatch.undo()
     assert trees.tree("a", "python", text + "y") is None
     assert trees.tree("a", "python", text[: len(text) // 2]) is not None
+
+
+def test_typing_keeps_no_older_text_in_memory() -> None:
+    text = "x = [1, 2, 3]\n" * 3000
+    trees = SyntaxCache()
+    kept: list[int] = []
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            trees.tree("a", "python", f"y{number}\n" + text)
+            gc.collect()
+            kept.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert kept[-1] - kept[1] < 2 * len(text)
 
 
 def test_the_cache_keeps_the_newest_documents_only() -> None:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from tests.ingest.services import free_port, wait_for_port
 from zeta_context.capture import collecting
 from zeta_context.capture.codec import decode_record
 from zeta_context.capture.example import Example, ExampleOutcome
+from zeta_context.capture.ledger import Ledger
 from zeta_context.capture.settings import CaptureSettings
 from zeta_context.capture.spool import Spool
 from zeta_context.capture.spool_clock import SpoolClock, steady_time
@@ -191,6 +193,15 @@ async def test_an_edit_becomes_a_row_and_withdrawal_takes_it_back(
         assert (outcome.example_id, outcome.accepted, outcome.kept_rate) == (example.id, True, 1.0)
         assert outcome.following is None
 
+        # The ledger names the digest of every body that the server has, and no other.
+        chain = Ledger().chain
+        n_entries, faults = chain.verify()
+        assert (n_entries > 0, faults) == (True, ())
+        sending = [entry.fields for entry in chain.entries() if entry.kind == "sending"]
+        noted = {record["sha256"] for fields in sending for record in fields["records"]}
+        assert noted == {row["sha256"] for row in rows}
+        assert {fields["server"] for fields in sending} == {world.collection.server}
+
         world.store.withdraw(grant.project, "starting_state")
         spool = world.spool(later_s)
         spool.withdraw(grant.project)
@@ -204,6 +215,40 @@ async def test_an_edit_becomes_a_row_and_withdrawal_takes_it_back(
         assert receipt["deleted"] == 2
         assert (account.captured, account.acknowledged, account.unaccounted) == (2, 2, 0)
         assert await read_rows(world) == []
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(20)
+
+
+async def test_bad_input_7_a_licence_that_changes_holds_back_what_waits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.store.give(
+        world.repo.root, "starting_state", world.collection, head_commit=world.head, actor="tests"
+    )
+    await world.edit()
+    later_s = 25 * HOUR
+    monkeypatch.setattr(collecting, "Spool", lambda path: world.spool(later_s))
+    licence = (world.repo.root / "LICENSE").read_text()
+    restricted = licence + "\nThe Software may not be sold or used to train models.\n"
+    changed: list[Callable[[], object]] = [
+        lambda: world.repo.write("LICENSE", restricted),
+        lambda: world.repo.commit(message="restrict"),
+        lambda: world.repo.git("rm", "-q", "LICENSE"),
+    ]
+    server = world.serve()
+    try:
+        for change in changed:
+            change()
+            async with Session(world.repo.root, settings=world.settings()) as session:
+                await world.wait_for(session, "gate_send_licence_refused")
+            spool = world.spool(later_s)
+            account = spool.account()
+            spool.close()
+            assert (account.kept, account.acknowledged) == (2, 0)
+        world.repo.git("reset", "-q", "--hard", world.head)
+        await settle(world, "sent", later_s)
+        assert len(await read_rows(world)) == 2
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(20)

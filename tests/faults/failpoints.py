@@ -69,7 +69,7 @@ def server_points() -> list[tuple[type, str]]:
     names = ("add", "_take_names", "_insert", "move", "replace", "_add_shards", "withdraw")
     points: list[tuple[type, str]] = [(Index, name) for name in names]
     points += [(Index, "finish_deletion"), (Index, "keep_papers")]
-    points += [(Shards, name) for name in ("write", "_put", "remove")]
+    points += [(Shards, name) for name in ("write", "merge", "write_without", "_put", "remove")]
     return [*points, (Store, "_move_some"), (Store, "_delete")]
 
 

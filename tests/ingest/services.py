@@ -90,7 +90,7 @@ def postgres() -> Iterator[str]:
         port = free_port()
         command = [
             str(folder / "postgres"), "-D", str(data), "-p", str(port), "-k", place,
-            "-c", "listen_addresses=127.0.0.1",
+            "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
         ]  # fmt: skip
         with running(command, port, "PostgreSQL", **options):
             url = f"postgresql://zeta@127.0.0.1:{port}/postgres"

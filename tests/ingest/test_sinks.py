@@ -13,8 +13,17 @@ import pytest
 pytest.importorskip("pyarrow", reason="the extra `ingest` is not installed")
 pytest.importorskip("obstore", reason="the extra `ingest` is not installed")
 
+import httpx
+
 from tests.ingest import services
 from tests.ingest.records import WITHDRAWAL, collect, make_received
+from zeta_context.capture.batch import (
+    CONTENT_TYPE,
+    DELETIONS_PATH,
+    DeletionRequest,
+    encode_deletion,
+)
+from zeta_context.errors import IngestError
 from zeta_context.ingest.database import Postgres, Sqlite
 from zeta_context.ingest.index import Index
 from zeta_context.ingest.received import Selection, digest_ids
@@ -22,6 +31,7 @@ from zeta_context.ingest.shards import Shards
 from zeta_context.ingest.sink import Sink
 from zeta_context.ingest.store import Store
 from zeta_context.ingest.stream import Stream
+from zeta_context.ingest.tokens import add_token
 
 NUMBERS = itertools.count(1)
 
@@ -179,3 +189,27 @@ async def test_records_are_selected_by_project_kind_time_and_identifier(sink: Si
         (Selection(kind="outcome"), []),
     ]:
         assert await collect(sink.scan(selection)) == expected
+
+
+async def test_a_server_can_hand_its_records_to_a_broker(
+    tmp_path: Path, nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zeta_context.ingest.serve import IngestSettings, make_app
+
+    settings = IngestSettings(data=tmp_path, broker=nats_url)
+    token = add_token(settings.tokens_path, "t1")
+    app = make_app(settings)
+    # The consent of the tests lies in the future of a real clock: a deletion needs none.
+    request = DeletionRequest(id="d-1", installation="i-1", project="p", consent="c")
+    headers = {"authorization": f"Bearer {token}", "content-type": CONTENT_TYPE}
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://x") as client,
+    ):
+        reply = await client.post(DELETIONS_PATH, content=encode_deletion(request), headers=headers)
+    assert (reply.status_code, reply.json()["deleted"]) == (200, 0)
+    monkeypatch.setattr("zeta_context.ingest.stream.CONNECT_S", 0.3)
+    broken = make_app(IngestSettings(data=tmp_path, broker="nats://127.0.0.1:1"))
+    with pytest.raises(IngestError, match="broker"):
+        async with broken.router.lifespan_context(broken):
+            pass

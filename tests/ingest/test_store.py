@@ -35,6 +35,10 @@ def files_of(folder: Path) -> list[Path]:
     return list((folder / "files").rglob("*.parquet"))
 
 
+def read_all(folder: Path) -> list[bytes]:
+    return [file.read_bytes() for file in folder.rglob("*") if file.is_file()]
+
+
 async def test_a_record_ends_as_a_row_of_parquet_in_its_day_and_schema(tmp_path: Path) -> None:
     store = open_at(tmp_path)
     record = make_received()
@@ -99,6 +103,22 @@ async def test_the_proof_of_a_deletion_can_be_checked(tmp_path: Path) -> None:
     assert not (tmp_path / "files" / old.path).exists()
     assert receipt.manifest == digest_shards(store.index.shards())
     assert not [file for file in files_of(tmp_path) if covered.body in file.read_bytes()]
+    await store.aclose()
+
+
+async def test_a_deletion_leaves_no_byte_in_index_or_files(tmp_path: Path) -> None:
+    store = open_at(tmp_path)
+    covered = [make_received(text=f"x = {n}\n" * 50) for n in range(60)]
+    others = [make_received(consent="c-2") for _ in range(60)]
+    mixed = [record for pair in zip(covered, others, strict=True) for record in pair]
+    await store.append(mixed[:70])
+    await store.compact()
+    await store.append(mixed[70:])
+    await store.delete("d-1", WITHDRAWAL)
+    everything = b"".join(read_all(tmp_path))
+    assert not [record.id for record in covered if record.body[-60:] in everything]
+    assert all(record.id.encode() not in everything for record in covered)
+    assert len(await collect(store.scan())) == 60
     await store.aclose()
 
 

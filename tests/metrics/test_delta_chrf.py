@@ -194,9 +194,26 @@ def score_plainly(original: str, expected: str, actual: str, beta: float) -> flo
 
 
 _TEXTS = st.text(alphabet="ab \n\té", max_size=14)
+_MIDDLES = st.text(alphabet="ab \n\té", max_size=5)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
+@given(
+    st.tuples(_TEXTS, _MIDDLES, _TEXTS, _MIDDLES, _TEXTS, _MIDDLES, _TEXTS),
+    st.sampled_from([0.5, 2.0]),
+)
+def test_shared_ends_and_far_apart_changes_count_as_in_the_definition(
+    parts: tuple[str, str, str, str, str, str, str], beta: float
+) -> None:
+    head, one, between, two, after, three, tail = parts
+    original = f"{head}{one}{between}{two}{after}{three}{tail}"
+    expected = f"{head}{two}{between}{two}{after}{one}{tail}"
+    actual = f"{head}{two}{between}{three}{after}{three}{tail}"
+    plain = score_plainly(original, expected, actual, beta)
+    assert score(original, expected, actual, beta).score == pytest.approx(plain, abs=1e-9)
+
+
+@settings(max_examples=200, deadline=None)
 @given(_TEXTS, _TEXTS, _TEXTS, st.sampled_from([0.5, 1.0, 2.0]))
 def test_the_quick_way_gives_what_the_definition_gives(
     original: str, expected: str, actual: str, beta: float

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import compress
+from operator import and_, not_
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -124,17 +127,48 @@ def test_tokens_part_identifiers_as_people_read_them(text: str, tokens: list[str
     assert split_tokens(text) == tokens
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(alphabet="aB2_ \n\r=>.日", max_size=20))
 def test_tokens_lose_nothing(text: str) -> None:
     assert "".join(split_tokens(text)) == text
     assert "".join(split_units(text)) == text
 
 
+_LINES = st.lists(st.sampled_from(["a\n", "b c\n", "\n", "  d\r\n", "e"]), max_size=6).map("".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_LINES, _LINES, _LINES, _LINES, _LINES)
+def test_lines_that_all_begin_with_change_nothing(
+    head: str, base: str, predicted: str, reference: str, tail: str
+) -> None:
+    texts = [f"{head}{text}{tail}" for text in (base, predicted, reference)]
+    found = score_kept_rate(base=texts[0], predicted=texts[1], reference=texts[2])
+    assert found == score_plainly(*texts)
+
+
+def score_plainly(base: str, predicted: str, reference: str) -> KeptRate:
+    """The definition over the whole texts."""
+    old, guess, final = (split_units(text) for text in (base, predicted, reference))
+    new_guess = list(compress(guess, map(not_, mask_common(guess, old))))
+    new_final = list(compress(final, map(not_, mask_common(final, old))))
+    gone, also_gone = (list(map(not_, mask_common(old, other))) for other in (guess, final))
+    kept = sum(map(len, compress(new_guess, mask_common(new_guess, new_final))))
+    return KeptRate(
+        kept=kept,
+        discarded=sum(map(len, new_guess)) - kept,
+        correctly_deleted=sum(map(len, compress(old, map(and_, gone, also_gone)))),
+        predicted_new=sum(map(len, new_guess)),
+        predicted_deleted=sum(map(len, compress(old, gone))),
+        reference_new=sum(map(len, new_final)),
+        reference_deleted=sum(map(len, compress(old, also_gone))),
+    )
+
+
 _WORDS = st.text(alphabet="abc", max_size=10)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(_WORDS, _WORDS)
 def test_a_mask_is_a_longest_common_subsequence(one: str, other: str) -> None:
     mask, back = mask_common(one, other), mask_common(other, one)

@@ -441,6 +441,7 @@ def test_guesses_are_sent_where_the_server_takes_a_prediction(make: Make) -> Non
         "guesses": ["likely", "less"],
         "reference": "r",
         "substitutions": [],
+        "texts": [],
     }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zeta_context.lsp import uri as uris
@@ -133,7 +133,6 @@ def draw_offset(data: st.DataObject, text: str, low: int = 0) -> int:
 
 
 @given(texts, st.data(), st.sampled_from(ENCODINGS))
-@settings(deadline=None)
 def test_changes_in_any_encoding_leave_the_editors_text(
     text: str, data: st.DataObject, encoding: Encoding
 ) -> None:
@@ -147,7 +146,6 @@ def test_changes_in_any_encoding_leave_the_editors_text(
 
 
 @given(texts, st.data(), st.sampled_from(ENCODINGS))
-@settings(deadline=None)
 async def test_predicted_edits_apply_to_the_editors_text_in_any_encoding(
     text: str, data: st.DataObject, encoding: Encoding
 ) -> None:

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zeta_context.server.proxy.envelope import (
@@ -49,7 +49,6 @@ def messages(draw: st.DrawFn) -> tuple[dict[str, object], bytes]:
 
 
 @given(messages())
-@settings(deadline=None)
 def test_the_envelope_is_what_a_parser_finds(sample: tuple[dict[str, object], bytes]) -> None:
     message, body = sample
     envelope = read_whole(body)
@@ -61,7 +60,6 @@ def test_the_envelope_is_what_a_parser_finds(sample: tuple[dict[str, object], by
 
 
 @given(messages(), st.data())
-@settings(deadline=None)
 def test_a_settled_head_never_changes_its_mind(
     sample: tuple[dict[str, object], bytes], data: st.DataObject
 ) -> None:
@@ -76,7 +74,6 @@ def test_a_settled_head_never_changes_its_mind(
 
 
 @given(messages(), st.sampled_from(["id", "method", "params", "result", "error"]))
-@settings(deadline=None)
 def test_a_member_is_found_where_it_lies(
     sample: tuple[dict[str, object], bytes], name: str
 ) -> None:
@@ -88,7 +85,6 @@ def test_a_member_is_found_where_it_lies(
 
 
 @given(st.binary(max_size=300))
-@settings(deadline=None)
 def test_any_bytes_give_an_envelope(body: bytes) -> None:
     assert isinstance(read_whole(body), Envelope)
     assert isinstance(read_head(body, is_whole=False), Envelope)

@@ -196,6 +196,7 @@ def test_the_pump_imports_nothing_heavy() -> None:
         "zeta_context.lsp.wire",
         "zeta_context.server",
         "zeta_context.server.proxy",
+        "zeta_context.server.version",
         *(
             f"zeta_context.server.proxy.{name}"
             for name in (

@@ -11,8 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _ADDRESS = re.compile(
-    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b"
+    r"(?<![A-Za-z0-9._%])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@"
+    r"((?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})\b"
 )
+_NOBODYS = re.compile(r"(?i)(?:^|\.)(?:example(?:\.(?:com|net|org))?|test|invalid|localhost)$")
+"""Domains that are reserved for examples (RFC 2606) and name nobody."""
+
 _HOME = re.compile(
     r"(?:(?<![\w.])/(?:home|Users)/|\b[A-Za-z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/))([\w.-]{1,64})"
 )
@@ -22,7 +26,7 @@ _LETTER = re.compile(r"[^\W_]")
 def scrub_text(text: str) -> str:
     """The text with `x` for each letter and digit of what names people; as long as before."""
     if "@" in text:
-        text = _ADDRESS.sub(lambda found: _LETTER.sub("x", found[0]), text)
+        text = _ADDRESS.sub(_mask_address, text)
     if "/" in text or "\\" in text:
         text = _HOME.sub(_mask_name, text)
     return text
@@ -52,6 +56,10 @@ def _for_texts(data: Any, change: Callable[[str], str]) -> Any:
     if isinstance(data, Sequence) and not isinstance(data, bytes):
         return [_for_texts(value, change) for value in data]
     return data
+
+
+def _mask_address(found: re.Match[str]) -> str:
+    return found[0] if _NOBODYS.search(found[1]) else _LETTER.sub("x", found[0])
 
 
 def _mask_name(found: re.Match[str]) -> str:

@@ -303,7 +303,8 @@ class Spool:
     def wipe(self) -> bool:
         """Take what was deleted out of the file and its log; False when readers are in the way."""
         with self._lock:
-            self._db.execute("PRAGMA incremental_vacuum").fetchall()
+            # Only a script goes through all the steps of this statement.
+            self._db.executescript("PRAGMA incremental_vacuum")
             for _ in range(_WIPE_TRIES):
                 busy, _log, _done = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 if not busy:
@@ -325,6 +326,14 @@ class Spool:
             Deletion(id=row[0], server=row[1], project=row[2], consent_id=row[3], receipt=row[4])
             for row in rows
         )
+
+    def sent_consents(self) -> dict[str, set[str]]:
+        """The consents under which anything was ever sent and not called back, by project."""
+        found: dict[str, set[str]] = {}
+        with self._lock:
+            for project, consent_id in self._db.execute("SELECT project, consent_id FROM sent"):
+                found.setdefault(project, set()).add(consent_id)
+        return found
 
     def keep_receipt(self, deletion_id: str, receipt: str) -> None:
         """The server has deleted, and this is what it says of it."""

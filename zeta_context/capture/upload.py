@@ -91,6 +91,8 @@ class Uploader:
         self._draw = draw
         self._failures = 0
         self._not_before = 0.0
+        self._deletion_failures = 0
+        self._deletions_not_before = 0.0
         self._max_records = 100
         self.stopped = ""
         """Why nothing more is sent until the program is started anew; empty while all is well."""
@@ -114,7 +116,10 @@ class Uploader:
         wait_s = self._not_before - self._clock()
         if self.stopped or wait_s > 0:
             return max(wait_s, IDLE_S if self.stopped else 0.0)
-        verdict = await self._send_deletions()
+        gates = self._gates()
+        self._finish_withdrawals(gates)
+        await self._send_deletions()
+        verdict: Verdict = Taken()
         leases: list[Lease] = []
         try:
             while isinstance(verdict, Taken):
@@ -140,10 +145,7 @@ class Uploader:
         if isinstance(verdict, Later):
             self._failures += 1
             self._counts.note(f"upload_{verdict.reason}")
-            longest = min(LONGEST_BACK_OFF_S, SHORTEST_BACK_OFF_S * 2**self._failures)
-            wait_s = verdict.wait_s
-            if wait_s is None:
-                wait_s = self._draw(SHORTEST_BACK_OFF_S, longest)
+            wait_s = self._back_off(self._failures) if verdict.wait_s is None else verdict.wait_s
             self._not_before = self._clock() + wait_s
             return wait_s
         self._failures = 0
@@ -246,10 +248,10 @@ class Uploader:
                 drops=drops,
             )
         )
-        if self._ledger is not None:
-            self._ledger.note_sending(Sent(server=server, items=tuple(items)))
         if not self._spool.mark_sent(lease, ids):
             return Later(reason="withdrawn_meanwhile", wait_s=SHORTEST_BACK_OFF_S)
+        if self._ledger is not None:
+            self._ledger.note_sending(Sent(server=server, items=tuple(items)))
         verdict = await self._post(
             server, BATCHES_PATH, body, ids, lambda: self._spool.still_holds(lease, ids)
         )
@@ -257,7 +259,27 @@ class Uploader:
             self._spool.report_drops(drops)
         return verdict
 
-    async def _send_deletions(self) -> Verdict:
+    def _finish_withdrawals(self, gates: Mapping[str, Gate]) -> None:
+        """Have deleted what was sent under a consent that is withdrawn, if nobody has yet.
+
+        Whoever took the withdrawal may have been ended before they could.
+        """
+        for project, consent_ids in self._spool.sent_consents().items():
+            if project not in gates:
+                continue
+            facts = gates[project].collect()
+            withdrawn = {
+                grant.consent_id
+                for grant in (facts.starting_state, facts.settled_text)
+                if grant is not None and grant.is_withdrawn
+            }
+            if withdrawn & consent_ids:
+                self._spool.withdraw(project, sorted(withdrawn & consent_ids))
+
+    async def _send_deletions(self) -> None:
+        if self._clock() < self._deletions_not_before:
+            return
+        failed = False
         for deletion in self._spool.deletions():
             request = DeletionRequest(
                 id=deletion.id,
@@ -271,13 +293,21 @@ class Uploader:
                 )
             except NoReply as problem:
                 self._counts.note(f"upload_deletion_{problem.reason}")
+                failed = True
                 continue
             if reply.status == 200 and reply.body:
                 receipt = reply.body.decode("utf-8", "replace")
                 self._spool.keep_receipt(deletion.id, receipt)
             else:
                 self._counts.note(f"upload_deletion_http_{reply.status}")
-        return Taken()
+                failed = True
+        self._deletion_failures = self._deletion_failures + 1 if failed else 0
+        if failed:
+            self._deletions_not_before = self._clock() + self._back_off(self._deletion_failures)
+
+    def _back_off(self, failures: int) -> float:
+        longest = min(LONGEST_BACK_OFF_S, SHORTEST_BACK_OFF_S * 2**failures)
+        return self._draw(SHORTEST_BACK_OFF_S, longest)
 
     async def _post(
         self,

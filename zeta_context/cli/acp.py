@@ -15,24 +15,27 @@ import click
 )
 @click.option(
     "--definitions/--no-definitions",
-    default=False,
-    help="Start installed language servers and ask them for definitions as context.",
+    default=None,
+    help="Start language servers and ask them for definitions as context; the user's settings"
+    " say so otherwise.",
 )
-def command(*, unstable: bool, definitions: bool) -> None:
+def command(*, unstable: bool, definitions: bool | None) -> None:
     """Serve next-edit suggestions (`nes/*`) over standard streams, for clients that speak ACP.
 
     The methods are marked unstable in the protocol and may change with it, so --unstable is
     needed.
     """
     import asyncio
+    from dataclasses import replace
 
-    from zeta_context.context.gather import ContextSettings
+    from zeta_context.cli.model_choice import load_user_settings
     from zeta_context.server.acp import serve
-    from zeta_context.settings import Settings
 
     if not unstable:
         raise click.UsageError("ACP's suggestions are unstable: run `zeta-context acp --unstable`")
-    settings = Settings(context=ContextSettings(definitions=definitions))
+    settings = load_user_settings()
+    if definitions is not None:
+        settings = replace(settings, context=replace(settings.context, definitions=definitions))
     status = asyncio.run(serve(settings))
     # The thread that reads the input cannot be woken.
     os._exit(status)

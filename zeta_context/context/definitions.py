@@ -51,11 +51,11 @@ from zeta_context.prompt.input import RelatedFile
 from zeta_context.text.snapshot import TextSnapshot
 
 DEADLINE_MS = 80.0
-WAITING_SHARE = 0.45
+WAITING_SHARE = 0.4
 """The part of the deadline in which answers are waited for; the rest is for putting them together,
 which stops with what is the most relevant when that takes too long."""
 
-ASSEMBLY_SHARE = 0.6
+ASSEMBLY_SHARE = 0.5
 MAX_NAMES = 96
 MAX_BASES = 16
 BASE_AGE_S = 1.0

@@ -30,7 +30,11 @@ PARSE_LIMIT_MS = 500.0
 is generated or broken, and is plain text."""
 
 _CHUNK = 65536
-"""Bytes handed to the parser at a time."""
+"""Bytes handed to the parser at a time.
+
+No more than so much new text is parsed without a limit of time, half a second at the very worst:
+py-tree-sitter 0.26 keeps everything for ever that a callback hands to it, and a limit needs one.
+"""
 
 _FUNCTIONS_AND_TYPES = frozenset(
     {"function", "method", "class", "struct", "interface", "enum", "trait", "impl", "macro"}
@@ -227,10 +231,15 @@ def _parse(grammar: Grammar, text: str | TextSnapshot, old: SyntaxTree | None) -
     source = encode_text(snapshot.text)
     if len(source) > MAX_PARSE_BYTES:
         return None
-    if old is not None and old.source == source:
-        tree: Tree | None = old.tree
+    tree: Tree | None
+    if old is None:
+        tree = _run_parser(grammar, source, None, len(source))
+    elif old.source == source:
+        tree = old.tree
     else:
-        tree = _run_parser(grammar, source, _edited(old, source) if old is not None else None)
+        start, old_end, new_end = find_changed_bytes(old.source, source)
+        edited = _edited(old, source, start, old_end, new_end)
+        tree = _run_parser(grammar, source, edited, new_end - start)
     if tree is None:
         return None
     return SyntaxTree(
@@ -242,10 +251,13 @@ def _parse(grammar: Grammar, text: str | TextSnapshot, old: SyntaxTree | None) -
     )
 
 
-def _run_parser(grammar: Grammar, source: bytes, old: Tree | None) -> Tree | None:
+def _run_parser(grammar: Grammar, source: bytes, old: Tree | None, new_length: int) -> Tree | None:
+    """The tree of a source of which so many bytes are in no older tree; None if it takes long."""
     from tree_sitter import Parser
 
     parser = Parser(_language(grammar))
+    if new_length <= _CHUNK:
+        return parser.parse(source) if old is None else parser.parse(source, old)
     give_up_at = time.monotonic() + PARSE_LIMIT_MS / 1000
 
     def read(byte: int, _point: object) -> bytes:
@@ -262,9 +274,8 @@ def _run_parser(grammar: Grammar, source: bytes, old: Tree | None) -> Tree | Non
         return None
 
 
-def _edited(old: SyntaxTree, source: bytes) -> Tree:
+def _edited(old: SyntaxTree, source: bytes, start: int, old_end: int, new_end: int) -> Tree:
     """A copy of the old tree with its nodes moved to where they are in the new source."""
-    start, old_end, new_end = find_changed_bytes(old.source, source)
     tree = old.tree.copy()
     tree.edit(
         start,

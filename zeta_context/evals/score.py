@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from zeta_context.context.syntax import error_count, parse
+from zeta_context.context.syntax import SyntaxCache, error_count
 from zeta_context.errors import EvalError
 from zeta_context.evals.answer import ScenarioAnswer
 from zeta_context.evals.properties import Verdict, judge
@@ -41,6 +41,7 @@ from zeta_context.metrics.reversal import (
     leads_back,
     score_reversal_window,
 )
+from zeta_context.text.snapshot import TextSnapshot
 
 MAX_EARLIER = 4
 """How many edits back a reversal is looked for."""
@@ -245,8 +246,11 @@ def _ceiling(
 def _count_new_errors(scenario: Scenario, now: str, predicted: str) -> int | None:
     if now == predicted:
         return None
-    before = parse(scenario.language, now, path=scenario.path)
-    after = parse(scenario.language, predicted, path=scenario.path)
+    trees = SyntaxCache(max_documents=1)  # so that the second parse costs only what changed
+    before, after = (
+        trees.tree("", scenario.language, TextSnapshot(text), path=scenario.path)
+        for text in (now, predicted)
+    )
     if before is None or after is None:
         return None
     return max(error_count(after) - error_count(before), 0)

@@ -19,29 +19,13 @@ from zeta_context.capture.codec import MAX_BODY_BYTES, decode_record, kind_of
 from zeta_context.capture.example import Example, Record
 from zeta_context.consent.consent_text import TEXTS, Purpose
 from zeta_context.consent.evidence import Evidence, LicenceFile
+from zeta_context.consent.licenses import accepted_licences
 from zeta_context.errors import CaptureError
 from zeta_context.ingest.received import Received
 
 _SLACK_S = 3600.0
 
-LICENCES = frozenset(
-    (
-        "0BSD",
-        "Apache-2.0",
-        "BSD-1-Clause",
-        "BSD-2-Clause",
-        "BSD-3-Clause",
-        "BSL-1.0",
-        "BlueOak-1.0.0",
-        "CC0-1.0",
-        "ISC",
-        "MIT",
-        "MIT-0",
-        "UPL-1.0",
-        "Unlicense",
-        "Zlib",
-    )
-)
+LICENCES = frozenset(accepted_licences())
 """The licences under which the server takes records; an operator can only narrow it."""
 
 

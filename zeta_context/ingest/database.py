@@ -17,6 +17,8 @@ from zeta_context.errors import IngestError
 
 Row = tuple[Any, ...]
 
+_PAGES_AT_ONCE = 2_000
+
 
 class Database(Protocol):
     """A connection to one of them."""
@@ -36,6 +38,14 @@ class Database(Protocol):
         """All or nothing; durable once it is left."""
         ...
 
+    def again(self) -> Database:
+        """Another connection to the same database, for another thread."""
+        ...
+
+    def forget(self) -> None:
+        """Leave no byte of what was deleted, as far as the database does not do so by itself."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -48,14 +58,16 @@ class Sqlite:
     def __init__(self, path: Path) -> None:
         """Raises IngestError for a file that is no database of ours."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = path
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         try:
             for pragma in (
                 "trusted_schema=OFF",
+                "auto_vacuum=INCREMENTAL",
+                "secure_delete=FAST",  # pages that become free are given back by `forget`
                 "journal_mode=WAL",
                 "synchronous=FULL",
-                "secure_delete=ON",
                 "cache_size=-32000",
                 "wal_autocheckpoint=4000",
             ):
@@ -79,6 +91,17 @@ class Sqlite:
                     self._db.execute("ROLLBACK")
                 raise
 
+    def again(self) -> Sqlite:
+        return Sqlite(self._path)
+
+    def forget(self) -> None:
+        """Give the pages of deleted rows back, a few at a time, and empty the log."""
+        while self.ask("PRAGMA freelist_count")[0][0]:
+            with self._lock:
+                # Only a script goes through all the steps of this statement.
+                self._db.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
+        self.ask("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         with self._lock:
             self._db.close()
@@ -95,6 +118,7 @@ class Postgres:
         message does not quote it."""
         import psycopg
 
+        self._conninfo = conninfo
         self._lock = threading.RLock()
         try:
             self._db = psycopg.connect(conninfo, autocommit=True)
@@ -110,6 +134,13 @@ class Postgres:
     def change(self) -> Iterator[None]:
         with self._lock, self._db.transaction():
             yield
+
+    def again(self) -> Postgres:
+        return Postgres(self._conninfo)
+
+    def forget(self) -> None:
+        """PostgreSQL overwrites the space of deleted rows when it is vacuumed and used again."""
+        self.ask("VACUUM waiting")
 
     def close(self) -> None:
         with self._lock:

@@ -75,6 +75,14 @@ class Index:
                 if statement.strip():
                     database.ask(statement)
 
+    def again(self) -> Index:
+        """The same index over another connection, for another thread."""
+        return Index(self._db.again())
+
+    def forget(self) -> None:
+        """Leave no byte of what was deleted."""
+        self._db.forget()
+
     def close(self) -> None:
         """Close the database."""
         self._db.close()

@@ -11,14 +11,14 @@ import io
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zeta_context.errors import IngestError
 from zeta_context.ingest.index import Shard
-from zeta_context.ingest.received import Received
+from zeta_context.ingest.received import Received, Withdrawal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,41 +52,52 @@ class Shards:
 
     def write(self, records: Iterable[Received]) -> list[Shard]:
         """Write records to new files, one for each folder that they belong to; durable then."""
-        import pyarrow.parquet as pq
-
         by_folder: defaultdict[str, list[Received]] = defaultdict(list)
         for record in records:
             by_folder[folder_of(record)].append(record)
-        made = []
-        for folder, members in sorted(by_folder.items()):
-            buffer = io.BytesIO()
-            # Bodies are compressed already.
-            compression = {field.name: "zstd" for field in fields(Received)} | {"body": "none"}
-            pq.write_table(_to_table(members), buffer, compression=compression)
-            data = buffer.getvalue()
-            path = f"{folder}/{uuid.uuid4().hex}.parquet"
-            self._put(path, data)
-            digest = hashlib.sha256(data).hexdigest()
-            made.append(
-                Shard(path=path, folder=folder, n_rows=len(members), size=len(data), sha256=digest)
-            )
-        return made
+        return [
+            self._write(folder, _to_table(members)) for folder, members in sorted(by_folder.items())
+        ]
+
+    def merge(self, shards: Sequence[Shard]) -> Shard:
+        """Write the records of several files of one folder to one new file."""
+        import pyarrow as pa
+
+        return self._write(
+            shards[0].folder, pa.concat_tables([self._read(shard) for shard in shards])
+        )
+
+    def write_without(self, shard: Shard, withdrawal: Withdrawal) -> tuple[list[str], Shard | None]:
+        """The identifiers of a file's records that a withdrawal covers, and a new file of the rest.
+
+        None for a file where there are none, or where nothing is left.
+        """
+        import pyarrow.compute as pc
+
+        table = self._read(shard)
+        covered = pc.and_(
+            pc.and_(
+                pc.equal(table["tenant"], withdrawal.tenant),
+                pc.equal(table["installation"], withdrawal.installation),
+            ),
+            pc.and_(
+                pc.equal(table["project"], withdrawal.project),
+                pc.or_(
+                    pc.equal(table["consent"], withdrawal.consent),
+                    pc.equal(table["settled_consent"], withdrawal.consent),
+                ),
+            ),
+        )
+        ids: list[str] = table.filter(covered)["id"].to_pylist()
+        if not ids or len(ids) == len(table):
+            return ids, None
+        return ids, self._write(shard.folder, table.filter(pc.invert(covered)))
 
     def read(self, shard: Shard) -> list[Received]:
         """The records of a file; raises IngestError when it is not what was written."""
-        import pyarrow.parquet as pq
-        from obstore.exceptions import BaseError
-
-        try:
-            data = bytes(self._store.get(shard.path).bytes())
-        except (BaseError, OSError):
-            raise IngestError(f"{shard.path} cannot be read") from None
-        if hashlib.sha256(data).hexdigest() != shard.sha256:
-            raise IngestError(f"{shard.path} is not what was written: restore it")
         names = [field.name for field in fields(Received)]
         return [
-            Received(**{name: row[name] for name in names})
-            for row in pq.read_table(io.BytesIO(data)).to_pylist()
+            Received(**{name: row[name] for name in names}) for row in self._read(shard).to_pylist()
         ]
 
     def remove(self, paths: Iterable[str]) -> None:
@@ -112,6 +123,31 @@ class Shards:
         for path in orphans:
             self._store.delete(path)
         return len(orphans)
+
+    def _write(self, folder: str, table: pa.Table) -> Shard:
+        import pyarrow.parquet as pq
+
+        buffer = io.BytesIO()
+        # Bodies are compressed already.
+        compression = dict.fromkeys(table.column_names, "zstd") | {"body": "none"}
+        pq.write_table(table, buffer, compression=compression)
+        data = buffer.getvalue()
+        path = f"{folder}/{uuid.uuid4().hex}.parquet"
+        self._put(path, data)
+        digest = hashlib.sha256(data).hexdigest()
+        return Shard(path=path, folder=folder, n_rows=len(table), size=len(data), sha256=digest)
+
+    def _read(self, shard: Shard) -> pa.Table:
+        import pyarrow.parquet as pq
+        from obstore.exceptions import BaseError
+
+        try:
+            data = bytes(self._store.get(shard.path).bytes())
+        except (BaseError, OSError):
+            raise IngestError(f"{shard.path} cannot be read") from None
+        if hashlib.sha256(data).hexdigest() != shard.sha256:
+            raise IngestError(f"{shard.path} is not what was written: restore it")
+        return pq.read_table(io.BytesIO(data), partitioning=None)
 
     def _put(self, path: str, data: bytes) -> None:
         from obstore.exceptions import BaseError

@@ -25,7 +25,7 @@ from zeta_context.ingest.received import (
 )
 from zeta_context.ingest.shards import Shards, bucket_of
 
-COMPACT_AT_ONCE = 20_000
+COMPACT_AT_ONCE = 5_000
 SMALL_SHARDS = 8
 """A folder with this many small files gets one in their place."""
 
@@ -42,6 +42,8 @@ class Store:
         self.index = index
         self.shards = shards
         self._clock = clock
+        # Of its own, so that appends never wait for what upkeep reads.
+        self._own = index.again()
         self._append = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ingest-append")
         self._upkeep = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ingest-upkeep")
 
@@ -90,51 +92,48 @@ class Store:
         """See `Sink.aclose`."""
         self._append.shutdown()
         self._upkeep.shutdown()
+        self._own.close()
         self.index.close()
 
     def _move_some(self) -> int:
-        rows = self.index.waiting(COMPACT_AT_ONCE)
+        rows = self._own.waiting(COMPACT_AT_ONCE)
         if rows:
             made = self.shards.write([record for _, record in rows])
-            self.index.move([number for number, _ in rows], made)
+            self._own.move([number for number, _ in rows], made)
         return len(rows)
 
     def _merge_small(self) -> None:
         by_folder: defaultdict[str, list[Shard]] = defaultdict(list)
-        known = self.index.shards()
-        for shard in known:
+        for shard in self._own.shards():
             if shard.size < _SMALL:
                 by_folder[shard.folder].append(shard)
         for small in by_folder.values():
-            if len(small) >= SMALL_SHARDS:
-                made = self.shards.write(
-                    [record for shard in small for record in self.shards.read(shard)]
-                )
-                self.index.replace(small, made)
-                self.shards.remove(shard.path for shard in small)
-        self.shards.sweep(self.index.shards(), older_than_s=_ORPHAN_S)
+            for start in range(0, len(small) - SMALL_SHARDS + 1, SMALL_SHARDS):
+                part = small[start : start + SMALL_SHARDS]
+                made = self.shards.merge(part)
+                self._own.replace(part, [made])
+                self.shards.remove(shard.path for shard in part)
+        self.shards.sweep(self._own.shards(), older_than_s=_ORPHAN_S)
 
     def _delete(self, deletion: str, withdrawal: Withdrawal) -> Receipt:
-        known = self.index.receipt(withdrawal.tenant, deletion)
+        known = self._own.receipt(withdrawal.tenant, deletion)
         if known is not None:
             self.shards.remove(known.rewritten)  # if it was ended before it could
             return known
-        self.index.withdraw(withdrawal)
-        ids = self.index.waiting_under(withdrawal)
+        self._own.withdraw(withdrawal)
+        ids = self._own.waiting_under(withdrawal)
         bucket = bucket_of(withdrawal.tenant, withdrawal.project)
         old: list[Shard] = []
         new: list[Shard] = []
-        for shard in self.index.shards():
-            if not shard.folder.endswith(bucket):
-                continue
-            records = self.shards.read(shard)
-            kept = [record for record in records if not withdrawal.covers(record)]
-            if len(kept) < len(records):
-                ids += [record.id for record in records if withdrawal.covers(record)]
-                old.append(shard)
-                new += self.shards.write(kept)
-        gone = {shard.path for shard in old}
-        remaining = [shard for shard in self.index.shards() if shard.path not in gone]
+        for shard in self._own.shards():
+            if shard.folder.endswith(bucket):
+                gone, made = self.shards.write_without(shard, withdrawal)
+                if gone:
+                    ids += gone
+                    old.append(shard)
+                    new += [made] if made is not None else []
+        replaced = {shard.path for shard in old}
+        remaining = [shard for shard in self._own.shards() if shard.path not in replaced]
         receipt = Receipt(
             deletion=deletion,
             deleted=len(ids),
@@ -143,8 +142,9 @@ class Store:
             manifest=digest_shards([*remaining, *new]),
             completed_at=self._clock(),
         )
-        self.index.finish_deletion(withdrawal, ids, old, new, receipt)
+        self._own.finish_deletion(withdrawal, ids, old, new, receipt)
         self.shards.remove(receipt.rewritten)
+        self._own.forget()
         return receipt
 
 

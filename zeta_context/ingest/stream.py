@@ -7,6 +7,7 @@ where they were; a deletion purges the subjects of a project.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
 import json
@@ -29,6 +30,7 @@ _EXISTS = 10077
 """The server's error code for a second message on a subject that holds one."""
 
 _BATCH = 500
+CONNECT_S = 3.0
 
 
 class Stream:
@@ -51,7 +53,9 @@ class Stream:
         from nats.js.api import DiscardPolicy, StorageType, StreamConfig
 
         try:
-            self._nats = await nats.connect(self._url, connect_timeout=5)
+            async with asyncio.timeout(CONNECT_S):
+                # It tries again by itself when a connection breaks later.
+                self._nats = await nats.connect(self._url, error_cb=_say_nothing)
             self._js = self._nats.jetstream()
             await self._js.add_stream(
                 StreamConfig(
@@ -185,6 +189,10 @@ class Stream:
     def _subject(self, record: Received) -> str:
         words = (self._name, record.tenant, record.project, record.id)
         return ".".join(words)
+
+
+async def _say_nothing(_: Exception) -> None:
+    """What fails is told where it matters: by the call that needed the broker."""
 
 
 def _withdrawal_key(withdrawal: Withdrawal) -> str:

@@ -9,12 +9,11 @@ present form. Knows nothing of patches, files or cursors: where a change stands 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from zeta_context.text.diff import count_common_prefix
+from zeta_context.text.diff import count_common_prefix, diff_text
 
 ORDERS = 6
 BETA = 0.5
@@ -91,15 +90,15 @@ def score_delta_chrf(
     """
     if original == expected == actual:
         return _make([(1.0, 1.0)], (0, 0, 0), beta, empty_orders, whitespace)
-    old, wanted, got = (_normalize(text, whitespace) for text in (original, expected, actual))
-    wanted_old, wanted_new = _cut(old, wanted)
-    got_old, got_new = _cut(old, got)
+    texts = _cut_shared_ends(original, expected, actual)
+    old, wanted, got = (_normalize(text, whitespace) for text in texts)
+    wanted_pieces, got_pieces = _cut(old, wanted), _cut(old, got)
     longest = max(len(old), len(wanted), len(got))
     rates: list[tuple[float, float]] = []
     matched = surplus = missing = 0
     for order in range(1, ORDERS + 1):
-        expected_delta = _delta(wanted_old, wanted_new, order)
-        actual_delta = _delta(got_old, got_new, order)
+        expected_delta = _delta(wanted_pieces, order)
+        actual_delta = _delta(got_pieces, order)
         hits = _count_common(expected_delta, actual_delta)
         made = sum(map(abs, actual_delta.values()))
         due = sum(map(abs, expected_delta.values()))
@@ -158,32 +157,71 @@ def score_ceiling(
     return Ceiling(best=sum(bests) / count, mean=sum(means) / count, references=count)
 
 
+def _cut_shared_ends(*texts: str) -> list[str]:
+    """The texts without what all share at their ends, but for what n-grams need of it.
+
+    Cuts only between two characters that are no white space, and leaves six such characters, so
+    that what is left is collapsed, and has n-grams of every order, as before.
+    """
+    first = texts[0]
+    head = min(count_common_prefix(first, other) for other in texts[1:])
+    backwards = first[::-1]
+    tail = min(count_common_prefix(backwards, other[::-1]) for other in texts[1:])
+    tail = min(tail, min(map(len, texts)) - head)
+    start, end = _find_cut(first, head), _find_cut(backwards, tail)
+    return [text[start : len(text) - end] for text in texts]
+
+
+def _find_cut(text: str, shared: int) -> int:
+    """How much of the first `shared` characters can be cut off."""
+    left = ORDERS
+    for at in range(shared - 1, 0, -1):
+        if not text[at].isspace():
+            left -= 1
+            if left <= 0 and not text[at - 1].isspace():
+                return at
+    return 0
+
+
 def _normalize(text: str, whitespace: Whitespace) -> str:
     blanks = _BLANKS if whitespace == "collapse" else _INNER_BLANKS
     return _FEEDS.sub("\n", blanks.sub(" ", text))
 
 
-def _cut(old: str, new: str) -> tuple[str, str]:
-    """Both texts cut to what differs and the n-grams that touch it."""
-    prefix = count_common_prefix(old, new)
-    rest = min(len(old), len(new)) - prefix
-    suffix = count_common_prefix(old[::-1][:rest], new[::-1][:rest])
+def _cut(old: str, new: str) -> list[tuple[str, str]]:
+    """Both texts cut to where they differ, with the n-grams that touch it.
+
+    Where more than ten characters between two differences are the same, what lies between cancels
+    out, so that each is a piece of its own.
+    """
     around = ORDERS - 1
-    start = max(prefix - around, 0)
-    return (
-        old[start : len(old) - max(suffix - around, 0)],
-        new[start : len(new) - max(suffix - around, 0)],
-    )
+    pieces: list[tuple[str, str]] = []
+    start = end = new_start = growth = 0
+    for edit in diff_text(old, new):
+        if pieces and edit.span.start - end <= 2 * around:
+            pieces.pop()
+        else:
+            start, new_start = edit.span.start, edit.span.start + growth
+        end = edit.span.end
+        growth += edit.growth
+        first = max(start - around, 0)
+        new_first = new_start - (start - first)
+        pieces.append((old[first : end + around], new[new_first : end + growth + around]))
+    return pieces
 
 
-def _delta(old: str, new: str, order: int) -> Counter[str]:
+def _delta(pieces: Sequence[tuple[str, str]], order: int) -> dict[str, int]:
     """How often each n-gram came in (positive) or went away (negative); none that did neither."""
-    delta = Counter([new[at : at + order] for at in range(len(new) - order + 1)])
-    delta.subtract([old[at : at + order] for at in range(len(old) - order + 1)])
-    return Counter({gram: count for gram, count in delta.items() if count})
+    delta: dict[str, int] = {}
+    for old, new in pieces:
+        for text, step in ((new, 1), (old, -1)):
+            for at in range(len(text) - order + 1):
+                gram = text[at : at + order]
+                delta[gram] = delta.get(gram, 0) + step
+    return {gram: count for gram, count in delta.items() if count}
 
 
-def _count_common(one: Counter[str], other: Counter[str]) -> int:
+def _count_common(one: Mapping[str, int], other: Mapping[str, int]) -> int:
     """Changes that both make: those of one n-gram in one direction."""
     total = 0
     for gram, count in one.items():

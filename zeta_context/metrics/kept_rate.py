@@ -14,6 +14,7 @@ from typing import Literal
 
 from zeta_context.metrics.subsequence import mask_common
 from zeta_context.metrics.tokens import split_units
+from zeta_context.text.diff import count_common_prefix
 
 MAX_GROWTH_DIFFERENCE = 512
 """Where prediction and reference differ in growth by more, something else has changed the text."""
@@ -72,7 +73,7 @@ def score_kept_rate(
     *, base: str, predicted: str, reference: str, size: Size = "characters"
 ) -> KeptRate:
     """What of the change from `base` to `predicted` is in `reference`."""
-    units = [split_units(text) for text in (base, predicted, reference)]
+    units = [split_units(text) for text in _cut_shared_lines(base, predicted, reference)]
     old, guess, final = units
     guess_kept, final_kept = mask_common(guess, old), mask_common(final, old)
     old_in_guess, old_in_final = mask_common(old, guess), mask_common(old, final)
@@ -109,6 +110,26 @@ def label_predicted(*, base: str, predicted: str, reference: str) -> list[tuple[
         label: Label = "context" if is_context else "kept" if next(stayed) else "discarded"
         labels.append((unit, label))
     return labels
+
+
+def _cut_shared_lines(*texts: str) -> list[str]:
+    """The texts without the lines that all begin with: they are kept whatever follows.
+
+    Cuts only where a line ends and the next is not empty, which no token spans.
+    """
+    head = min(count_common_prefix(texts[0], other) for other in texts[1:])
+    start = _line_start(texts[0], head)
+    return [text[start:] for text in texts]
+
+
+def _line_start(text: str, reached: int) -> int:
+    """The last start of a line that is not empty, at or before `reached`."""
+    while reached:
+        at = text.rfind("\n", 0, reached) + 1
+        if at < reached and text[at] not in "\r\n":
+            return at
+        reached = at - 1 if at else 0
+    return 0
 
 
 def _size(units: Iterable[str], size: Size) -> int:

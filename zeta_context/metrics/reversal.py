@@ -191,7 +191,13 @@ def _diff(old: Sequence[str], new: Sequence[str], start: int, new_start: int) ->
 
 
 def _distance(one: str, other: str) -> int:
-    return len(one) + len(other) - 2 * count_common(one, other)
+    """Characters to delete and insert, within the lines that differ."""
+    rows, others = split_lines(one), split_lines(other)
+    total = 0
+    for a0, a1, b0, b1 in diff_sequences(rows, others):
+        old, new = "".join(rows[a0:a1]), "".join(others[b0:b1])
+        total += len(old) + len(new) - 2 * count_common(old, new)
+    return total
 
 
 def _cut_hunk(hunk: PatchHunk, first: int, end: int) -> PatchHunk | None:

@@ -127,7 +127,6 @@ class FeatureSet:
         key = (method, uri if isinstance(uri, str) else None)
         older = self._newest.get(key)
         if older in self._answers:
-            self._counts.add("canceled")
             self._cancel(older)
         self._newest[key] = self._server.protocol.msg_id
 

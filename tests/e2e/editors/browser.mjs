@@ -42,3 +42,4 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
     break;
   }
 }
+process.exit(0);

@@ -60,10 +60,19 @@ return rows
 
 
 class Neovim:
-    """One Neovim over one folder; `options` are the Lua table for `setup`."""
+    """One Neovim over one folder; `options` are the Lua table for `setup`.
+
+    Unless `is_own`, it reads the user's configuration as any Neovim does.
+    """
 
     def __init__(
-        self, program: Program, folder: Path, *, options: str = "", before: str = ""
+        self,
+        program: Program,
+        folder: Path,
+        *,
+        options: str = "",
+        before: str = "",
+        is_own: bool = True,
     ) -> None:
         self.folder = folder
         # The path of a Unix socket must be short.
@@ -72,8 +81,9 @@ class Neovim:
         options = options or f"{{cmd = {{{str(PROGRAM)!r}, 'serve'}}}}"
         init = Path(self._scratch.name) / "init.lua"
         init.write_text(INIT.format(plugin=str(PLUGIN), options=options, before=before))
+        chosen = ["-u", str(init)] if is_own else ["-n"]
         self.process = subprocess.Popen(
-            [*program.command, "--headless", "-u", str(init), "-i", "NONE", "--listen", address],
+            [*program.command, "--headless", *chosen, "-i", "NONE", "--listen", address],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.editors import first_try
 from tests.e2e.editors.conftest import MAIN
 from tests.e2e.editors.neovim import PLUGIN, Neovim
 from tests.e2e.servers import Program, need
@@ -310,3 +311,11 @@ def test_a_server_behind_the_proxy_predicts_instead_of_the_agent(project: Path) 
 
 def test_the_plugin_is_all_there() -> None:
     assert (PLUGIN / "doc" / "zeta_context.txt").exists()
+
+
+def test_a_plain_neovim_predicts_after_the_setup(project: Path, tmp_path: Path) -> None:
+    program("0.11")
+    home = tmp_path / "home"
+    home.mkdir()
+    assert "zeta_context.lua" in first_try.set_up(home)
+    first_try.accept_first(home, project)

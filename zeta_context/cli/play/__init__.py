@@ -43,12 +43,18 @@ def command(file: Path | None, *, definitions: bool) -> None:
     """
     if importlib.util.find_spec("textual") is None:
         raise Unusable("the editor is not installed: pip install 'zeta-context[play]'")
+    from dataclasses import replace
+
+    from zeta_context.cli.model_choice import load_user_settings
     from zeta_context.cli.play.app import Play
 
+    settings = load_user_settings()
+    if definitions:
+        settings = replace(settings, context=replace(settings.context, definitions=True))
     if file is not None:
-        Play(file.absolute(), definitions=definitions).run()
+        Play(file.absolute(), settings).run()
         return
     with tempfile.TemporaryDirectory() as folder:
         sample = Path(folder) / "sample.py"
         sample.write_text(SAMPLE, encoding="utf-8")
-        Play(sample, definitions=definitions).run()
+        Play(sample, settings).run()

@@ -17,7 +17,6 @@ from textual.worker import Worker
 
 from zeta_context.cli.play.panel import tell_answer, tell_context, tell_events
 from zeta_context.cli.play.text_area import PredictionArea
-from zeta_context.context.gather import ContextSettings
 from zeta_context.predict.partial import cut_part
 from zeta_context.predict.prediction import Discarded, Part, Prediction
 from zeta_context.predict.preview import preview
@@ -48,11 +47,10 @@ class Play(App[None]):
     TITLE = "zeta-context play"
     ENABLE_COMMAND_PALETTE = False
 
-    def __init__(self, path: Path, *, definitions: bool = False) -> None:
+    def __init__(self, path: Path, settings: Settings | None = None) -> None:
         super().__init__()
         self._path = path
-        context = ContextSettings(definitions=definitions)
-        self.session = Session(path.parent, settings=Settings(context=context))
+        self.session = Session(path.parent, settings=settings)
         self._text = path.read_text(encoding="utf-8") if path.exists() else ""
         self.prediction: Prediction | None = None
         self._idle: Timer | None = None

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,7 +181,9 @@ def load_quantised(files: ModelFiles, options: LoadOptions) -> LoadedModel | Non
     )
 
 
-def calibrate(engine: Engine, *, budget_s: float) -> cost.CostCurve:
+def calibrate(
+    engine: Engine, *, budget_s: float, clock: Callable[[], float] = time.perf_counter
+) -> cost.CostCurve:
     """Measure what passes of the engine take, after one to warm up."""
     sequence = engine.new_sequence()
     widest = max(width for width in cost.WIDTHS if width < engine.context_window // 3)
@@ -191,7 +195,7 @@ def calibrate(engine: Engine, *, budget_s: float) -> cost.CostCurve:
         engine.verify(sequence, ids[:width], 0)
 
     widths = [width for width in cost.WIDTHS if width <= widest]
-    return cost.measure(run, budget_s=budget_s, widths=widths)
+    return cost.measure(run, budget_s=budget_s, widths=widths, clock=clock)
 
 
 def _best_device() -> str:

@@ -1,0 +1,120 @@
+"""What the plugins cost at the start of an editor, and how fast the first try is.
+
+`make bench-editors`: milliseconds are medians of fresh starts; the first try is `zeta-context
+setup` and a plain Neovim until a prediction is accepted, with the keys of a fast typist.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.e2e.editors import first_try
+from tests.e2e.editors.conftest import MAIN
+from tests.e2e.editors.neovim import PLUGIN, Neovim
+from tests.e2e.servers import Program
+
+ROOT = Path(__file__).resolve().parents[2]
+NVIM = Path(sys.executable).with_name("nvim")
+STARTS = 15
+
+NEOVIM = """
+local from = vim.uv.hrtime()
+vim.opt.runtimepath:prepend({plugin!r})
+vim.cmd.source({plugin!r} .. "/plugin/zeta_context.lua")
+require("zeta_context").setup({{}})
+io.write((vim.uv.hrtime() - from) / 1e6)
+vim.cmd("qall!")
+"""
+VIM = (
+    "let g:from = reltime() | set rtp^={plugin} | runtime plugin/zeta_context.vim"
+    " | call writefile([string(reltimefloat(reltime(g:from)) * 1000)], '{out}') | qall!"
+)
+EMACS = (
+    '(let ((from (float-time))) (add-to-list \'load-path "{plugin}")'
+    ' (autoload \'zeta-context-mode "zeta-context" nil t)'
+    " (add-hook 'prog-mode-hook 'zeta-context-mode)"
+    " (princ (* 1000 (- (float-time) from))))"
+)
+
+
+def time_neovim(folder: Path) -> float:
+    init = folder / "init.lua"
+    init.write_text(NEOVIM.format(plugin=str(PLUGIN)))
+    command = [NVIM, "--headless", "-u", init, "-i", "NONE", "-n"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout or done.stderr)
+
+
+def time_vim(folder: Path) -> float | None:
+    program = shutil.which("vim.nox") or shutil.which("vim")
+    out = folder / "vim.txt"
+    if program is None:
+        return None
+    work = VIM.format(plugin=ROOT / "plugins/vim", out=out)
+    command = [program, "-N", "-u", "NONE", "-i", "NONE", "-es", "-c", work]
+    subprocess.run(command, capture_output=True, check=False)
+    return float(out.read_text()) if out.exists() else None
+
+
+def time_emacs(_: Path) -> float | None:
+    program = shutil.which("emacs")
+    if program is None:
+        return None
+    work = EMACS.format(plugin=ROOT / "plugins/emacs")
+    command = [program, "-Q", "--batch", "--eval", work]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def time_restart(project: Path) -> float:
+    """Seconds from the end of a killed agent until the next one is ready."""
+    nvim = Neovim(Program([str(NVIM)]), project)
+    try:
+        nvim.open("main.py")
+        is_ready = "return require('zeta_context.agent').is_ready()"
+        os.kill(nvim.status()["pid"], signal.SIGKILL)
+        killed = time.monotonic()
+        nvim.wait_for(lambda: not nvim.lua(is_ready))
+        nvim.wait_for(lambda: nvim.lua(is_ready))
+        return time.monotonic() - killed
+    finally:
+        nvim.kill()
+
+
+def main() -> None:
+    figures: dict[str, float | None] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        project = folder / "project"
+        project.mkdir()
+        (project / "main.py").write_text(MAIN, encoding="utf-8")
+        for key, measure in (
+            ("neovim_start_ms", time_neovim),
+            ("vim_start_ms", time_vim),
+            ("emacs_start_ms", time_emacs),
+        ):
+            found = [one for one in (measure(folder) for _ in range(STARTS)) if one is not None]
+            figures[key] = round(statistics.median(found), 3) if found else None
+        figures["restart_s"] = round(statistics.median(time_restart(project) for _ in range(3)), 2)
+        home = folder / "home"
+        home.mkdir()
+        started = time.monotonic()
+        first_try.set_up(home)
+        figures["setup_s"] = round(time.monotonic() - started, 2)
+        figures["first_accept_s"] = round(first_try.accept_first(home, project), 2)
+    for key, value in figures.items():
+        print(f"{key:18}{value}")
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
