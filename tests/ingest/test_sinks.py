@@ -191,6 +191,18 @@ async def test_records_are_selected_by_project_kind_time_and_identifier(sink: Si
         assert await collect(sink.scan(selection)) == expected
 
 
+async def test_files_in_object_storage_are_counted_too(tmp_path: Path, s3_endpoint: str) -> None:
+    pytest.importorskip("duckdb", reason="the extra `ingest` is not installed")
+    from zeta_context.ingest.report import count_records
+
+    store = Store(Index(Sqlite(tmp_path / "index.sqlite")), s3_shards(s3_endpoint))
+    await store.append([make_received(), make_received(project="q" * 32)])
+    await store.compact()
+    counted = count_records(store)
+    assert (counted["by_kind"], counted["by_licence"]) == ({"example": 2}, {"MIT": 2})
+    await store.aclose()
+
+
 async def test_a_server_can_hand_its_records_to_a_broker(
     tmp_path: Path, nats_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

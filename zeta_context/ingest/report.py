@@ -7,35 +7,20 @@ that a server runs on is fine.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from zeta_context.capture.codec import decode_record, to_dict
 from zeta_context.capture.example import Example, ExampleOutcome
+from zeta_context.ingest.index import Shard
 from zeta_context.ingest.received import ALL, Selection
 from zeta_context.ingest.store import Store
 
 
 def count_records(store: Store) -> dict[str, Any]:
     """Records by kind, licence, day and where they are, and what was counted besides."""
-    import duckdb
-
     shards = store.index.shards()
-    by_kind: dict[str, int] = {}
-    by_licence: dict[str, int] = {}
-    by_day: dict[str, int] = {}
-    if shards and "://" not in store.shards.url:
-        paths = [f"{store.shards.url}/{shard.path}" for shard in shards]
-        with duckdb.connect() as db:
-            files = db.read_parquet(paths, hive_partitioning=False)  # noqa: F841  # read by name
-            by_kind = dict(db.sql("SELECT kind, count(*) FROM files GROUP BY 1").fetchall())
-            by_licence = dict(db.sql("SELECT licences, count(*) FROM files GROUP BY 1").fetchall())
-            by_day = dict(
-                db.sql(
-                    "SELECT strftime(to_timestamp(received_at), '%Y-%m-%d'), count(*)"
-                    " FROM files GROUP BY 1 ORDER BY 1"
-                ).fetchall()
-            )
+    by_kind, by_licence, by_day = _count_columns(store, shards) if shards else ({}, {}, {})
     return {
         "in_files": sum(shard.n_rows for shard in shards),
         "waiting": store.index.n_waiting(),
@@ -47,6 +32,24 @@ def count_records(store: Store) -> dict[str, Any]:
         "withdrawn_consents": len(store.index.withdrawals()),
         "events": store.index.audit(),
     }
+
+
+def _count_columns(store: Store, shards: Sequence[Shard]) -> tuple[dict[str, int], ...]:
+    """Records by kind, by licences and by day."""
+    import duckdb
+
+    with duckdb.connect() as db:
+        if "://" in store.shards.url:
+            table = store.shards.read_columns(shards, ("kind", "licences", "received_at"))
+            db.register("files", table)
+        else:
+            paths = [f"{store.shards.url}/{shard.path}" for shard in shards]
+            db.read_parquet(paths, hive_partitioning=False).create_view("files")
+        day = "strftime(to_timestamp(received_at), '%Y-%m-%d')"
+        return tuple(
+            dict(db.sql(f"SELECT {one}, count(*) FROM files GROUP BY 1 ORDER BY 1").fetchall())
+            for one in ("kind", "licences", day)
+        )
 
 
 async def export_examples(store: Store, selection: Selection = ALL) -> AsyncIterator[str]:

@@ -100,6 +100,12 @@ class Shards:
             Received(**{name: row[name] for name in names}) for row in self._read(shard).to_pylist()
         ]
 
+    def read_columns(self, shards: Iterable[Shard], names: Sequence[str]) -> pa.Table:
+        """Some columns of several files."""
+        import pyarrow as pa
+
+        return pa.concat_tables([self._read(shard).select(list(names)) for shard in shards])
+
     def remove(self, paths: Iterable[str]) -> None:
         """Delete files; one that is gone already is fine."""
         from obstore.exceptions import NotFoundError
