@@ -6,23 +6,27 @@ Joins the sources of examples with files; making them is `zeta_context.training`
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 import click
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from zeta_context.cli.dataset_pull import pull_command, recut_command, show_command
+from zeta_context.cli.dataset_tables import (
+    JSON,
+    OUTPUT,
+    show_count,
+    show_examples,
+    tell_counts,
+)
 from zeta_context.cli.teaching import describe_estimate, read_teacher, teacher_options
 from zeta_context.counts import Counts
 from zeta_context.errors import SettingsError
-from zeta_context.training.example import Example, write_examples
+from zeta_context.training.example import read_examples, write_examples
 
-JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -31,9 +35,14 @@ def command() -> None:
     """Make, pull and look into sets of examples."""
 
 
+command.add_command(pull_command)
+command.add_command(recut_command)
+command.add_command(show_command)
+
+
 @command.command("commits")
 @click.argument("repository", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("-o", "--output", type=_FILE, required=True, help="The JSONL file to write.")
+@OUTPUT
 @click.option("--limit", type=click.IntRange(min=1), help="Look at so many commits, the newest.")
 @click.option("--revision", default="HEAD", show_default=True, metavar="REVISION")
 @click.option("--per-commit", type=click.IntRange(min=1), default=6, show_default=True)
@@ -58,22 +67,31 @@ def commits_command(
     """
     from zeta_context.training.commits.mine import MiningSettings
     from zeta_context.training.commits.repository import mine_repository
+    from zeta_context.training.dataset import Source, write_dataset
     from zeta_context.training.licence import LicenceGate
 
     counts = Counts()
     gate = LicenceGate()
+    settings = MiningSettings(seed=seed, per_commit=per_commit)
     examples = mine_repository(
         repository,
         refuse=gate.refuse_repository,
         refuse_file=gate.refuse_file,
-        settings=MiningSettings(seed=seed, per_commit=per_commit),
+        settings=settings,
         limit=limit,
         revision=revision,
         processes=processes,
         counts=counts,
     )
-    written = write_examples(output, _shown(examples, "typing commits out"))
-    tell_counts({"examples": written, **counts.totals()}, as_json=as_json)
+    manifest = write_dataset(
+        output,
+        show_examples(examples, "typing commits out"),
+        sources=[Source(name=repository.resolve().name, sha256="", revision=revision)],
+        filters=asdict(settings),
+        counts=counts,
+    )
+    told = {"examples": manifest.examples, **counts.totals(), "sha256": manifest.sha256}
+    tell_counts(told, as_json=as_json)
 
 
 @command.command("realism")
@@ -115,7 +133,7 @@ def realism_command(
 
 @command.command("fit-typing")
 @click.argument("sessions", type=click.Path(exists=True, path_type=Path))
-@click.option("-o", "--output", type=_FILE, required=True)
+@OUTPUT
 def fit_typing_command(sessions: Path, *, output: Path) -> None:
     """Measure how people type in recorded SESSIONS, for the model of typing."""
     from zeta_context.evals.sessions import read_sessions
@@ -127,7 +145,7 @@ def fit_typing_command(sessions: Path, *, output: Path) -> None:
 
 @command.command("teach")
 @click.argument("states", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("-o", "--output", type=_FILE, required=True, help="The JSONL file to write.")
+@OUTPUT
 @click.option("--cache", type=_FILE, default="answers.sqlite", show_default=True)
 @click.option("--prompt", "prompt_name", default="teacher-v1", show_default=True)
 @click.option("--size", type=click.Choice(["small", "normal", "large"]), default="normal")
@@ -231,41 +249,16 @@ def teach_command(
     tell_counts({"examples": written, **counts.totals(), **bill}, as_json=as_json)
 
 
-@contextmanager
-def show_count(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error where that is a terminal, moved by what is yielded."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, completed=done)
+@command.command("scenarios")
+@click.argument("examples", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+def scenarios_command(examples: Path, *, output: Path) -> None:
+    """EXAMPLES as scenarios, which `zeta-context eval run` reads.
 
+    OUTPUT is a .jsonl or .parquet file, or a folder of Markdown cases.
+    """
+    from zeta_context.evals.scenario_files import write_scenarios
+    from zeta_context.training.scenarios import to_scenario
 
-def _shown(examples: Iterator[Example], what: str) -> Iterator[Example]:
-    """The examples, their number shown to people as they come."""
-    yield from show_progress(examples, lambda done: f"{what}: {done:,} examples")
-
-
-def show_progress(items: Iterator[Example], tell: Callable[[int], str]) -> Iterator[Example]:
-    """Items as they come, with a line on standard error where that is a terminal."""
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
-        task = progress.add_task(tell(0), total=None)
-        for number, item in enumerate(items, 1):
-            progress.update(task, description=tell(number))
-            yield item
-
-
-def tell_counts(counts: dict[str, Any], *, as_json: bool) -> None:
-    """What became of everything, by reason."""
-    if as_json:
-        click.echo(json.dumps(counts))
-        return
-    table = Table(box=None, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right")
-    for name, value in counts.items():
-        table.add_row(name.replace("_", " "), f"{value:,}")
-    Console().print(table)
+    written = write_scenarios(output, map(to_scenario, read_examples(examples)))
+    click.echo(f"{written} scenarios", err=True)
