@@ -27,7 +27,7 @@ from zeta_context.predict.view import Document, View
 class RepeatSettings:
     """When to speak. Confidences are 0..1; elsewhere means in another open document."""
 
-    min_confidence: float = 0.55
+    min_confidence: float = 0.6
     min_confidence_elsewhere: float = 0.8
     max_events: int = 64
     max_length: int = 2_000_000
