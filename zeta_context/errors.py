@@ -33,6 +33,7 @@
     ├── ConsentError         a consent that cannot be given or written down
     ├── CaptureError         a collected record that cannot be kept, read or sent
     │   └── SpoolUnusable    the spool's file is damaged, foreign, or of a newer version
+    ├── RolloutError         a variant manifest or outcomes that cannot be used
     ├── EvalError            an example or a run that cannot be read, scored or compared
     ├── IngestError          the collection server's settings or stores cannot be used
     ├── DatasetError         examples that cannot be read, made or used
@@ -182,6 +183,10 @@ class CaptureError(ZetaError):
 
 class SpoolUnusable(CaptureError):
     """The spool's file is damaged, not ours, or written by a newer version."""
+
+
+class RolloutError(ZetaError):
+    """A variant manifest, a key or outcomes that cannot be used."""
 
 
 class EvalError(ZetaError):

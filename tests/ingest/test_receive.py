@@ -60,7 +60,10 @@ class Server:
             tenant: hashlib.sha256(token.encode()).hexdigest()
             for tenant, token in (("t1", TOKEN), ("t2", OTHER))
         }
-        receiver = Receiver(self.store, self.index, Tokens(digests), clock=lambda: NOW)
+        self.manifest = folder / "rollout.json"
+        receiver = Receiver(
+            self.store, self.index, Tokens(digests), manifest=self.manifest, clock=lambda: NOW
+        )
         transport = httpx.ASGITransport(app=receiver.app())
         self.client = httpx.AsyncClient(transport=transport, base_url="http://server")
 
@@ -356,3 +359,12 @@ def test_tokens_are_kept_as_digests_and_told_once(tmp_path: Path) -> None:
     replaced = add_token(path, "t1")
     assert load_tokens(path).tenant(first) is None
     assert load_tokens(path).tenant(replaced) == "t1"
+
+
+async def test_a_variant_manifest_is_offered_as_it_lies_there(server: Server) -> None:
+    path = "/v1/rollout"
+    assert (await server.post(b"", path)).status_code == 404
+    server.manifest.write_bytes(b'{"manifest": "..."}')
+    offered = await server.post(b"", path)
+    assert (offered.status_code, offered.content) == (200, b'{"manifest": "..."}')
+    assert (await server.post(b"", path, token="nobody")).status_code == 401

@@ -57,6 +57,9 @@ COMMANDS = {
     "ledger": Registered(module="ledger", summary="Show and check the record of what was sent."),
     "spool": Registered(module="spool", summary="Read, redact and purge what waits to be sent."),
     "ingest": Registered(module="ingest", summary="Run a collection server."),
+    "rollout": Registered(
+        module="rollout", summary="Give a candidate model to ever more installs, or take it back."
+    ),
 }
 """In the order of the help; a command whose module is not installed is not shown."""
 

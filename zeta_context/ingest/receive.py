@@ -1,4 +1,4 @@
-"""The server's two doors: batches come in by one, deletions by the other.
+"""The server's doors: batches come in by one, deletions by another; a manifest goes out.
 
 Says yes to a record only once the sink has it for good. What a batch holds is `checks`' to judge.
 No body, token or address is logged.
@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Protocol
 
 from starlette.applications import Starlette
@@ -33,6 +34,7 @@ from zeta_context.ingest.checks import LICENCES, Sender, check_item
 from zeta_context.ingest.received import Received, Withdrawal
 from zeta_context.ingest.sink import Sink
 from zeta_context.ingest.tokens import Tokens
+from zeta_context.rollout.following import ROLLOUT_PATH
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_WAITING = 64
@@ -63,12 +65,15 @@ class Receiver:
         tokens: Tokens,
         *,
         licences: frozenset[str] = LICENCES,
+        manifest: Path | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """`manifest` is the signed variant manifest that is offered, where there is such a file."""
         self._sink = sink
         self._papers = papers
         self._tokens = tokens
         self._licences = licences
+        self._manifest = manifest
         self._clock = clock
         self._n_busy = 0
 
@@ -77,6 +82,7 @@ class Receiver:
         return Starlette(
             routes=[
                 Route(BATCHES_PATH, self._guard(self._take_batch), methods=["POST"]),
+                Route(ROLLOUT_PATH, self._guard(self._offer_manifest), methods=["POST"]),
                 Route(DELETIONS_PATH, self._guard(self._take_deletion), methods=["POST"]),
                 Route("/health", lambda request: JSONResponse({"ok": True}), methods=["GET"]),
             ]
@@ -197,6 +203,16 @@ class Receiver:
         # Once begun it is finished, whether or not the client waits.
         receipt = await asyncio.shield(self._sink.delete(request.id, withdrawal))
         return Response(json.dumps(asdict(receipt)), media_type="application/json")
+
+    async def _offer_manifest(self, tenant: str, body: bytes) -> Response:
+        del tenant, body
+        try:
+            signed = b"" if self._manifest is None else self._manifest.read_bytes()
+        except OSError:
+            signed = b""
+        if not signed:
+            return _refuse(404, "nothing is being rolled out")
+        return Response(signed, media_type="application/json")
 
 
 async def _read(request: Request) -> bytes | None:

@@ -66,7 +66,11 @@ def make_app(settings: IngestSettings) -> Starlette:
     store = open_store(settings)
     sink: Sink = Stream(settings.broker) if settings.broker else store
     receiver = Receiver(
-        sink, store.index, load_tokens(settings.tokens_path), licences=settings.licences
+        sink,
+        store.index,
+        load_tokens(settings.tokens_path),
+        licences=settings.licences,
+        manifest=settings.data / "rollout.json",
     )
     app = receiver.app()
 

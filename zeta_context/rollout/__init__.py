@@ -1,0 +1,1 @@
+"""From a candidate model to everybody's: assignment, stages, statistics, shadow runs."""
