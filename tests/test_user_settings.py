@@ -90,7 +90,7 @@ def test_an_unknown_key_is_one_warning_that_names_it_and_the_known_ones(tmp_path
     assert loaded.settings == user_defaults()
     section, key = loaded.warnings
     assert "'telemetry' means nothing here" in section
-    assert "context, predict, model, remote, collection, session" in section
+    assert "context, predict, model, privacy, remote, collection, session" in section
     assert "config.toml: 'model.modle'" in key
     assert "endpoint" in key
 
@@ -110,6 +110,8 @@ def test_an_unknown_key_is_one_warning_that_names_it_and_the_known_ones(tmp_path
         ("[model]\nid = 2020-01-01", "model.id is date, it has to be a text"),
         ("[remote]\nallowed = 'https://x'", "remote.allowed is a text, it has to be a list"),
         ("[remote]\nallowed = [1]", "it has to be a list of texts"),
+        ("[privacy]\nexclude = ['!.env']", "privacy.exclude: exclusion 1 cannot take others back"),
+        ("[remote]\nmax_requests_per_day = 0", "it has to be a whole number above 0"),
         ("[remote]\nallowed = ['x']", "remote.allowed: an endpoint starts with"),
         ("model = 1", "model is a number, it has to be a table"),
         ("[model", "config.toml is no TOML"),
@@ -226,3 +228,11 @@ def test_a_wrong_value_about_predictions_is_named(tmp_path: Path, line: str) -> 
     file.chmod(0o600)
     with pytest.raises(SettingsError, match=rf"predict\.{line.split(maxsplit=1)[0]} is"):
         load_settings(file)
+
+
+def test_the_users_own_exclusions_hold_for_prompts_and_for_examples(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[privacy]\nexclude = ["notes/", "*.draft"]\n')
+    settings = load_settings(path).settings
+    assert settings.remote.exclude == ("notes/", "*.draft")
+    assert settings.collection.exclude == ("notes/", "*.draft")

@@ -195,6 +195,7 @@ KEYS: Mapping[str, Mapping[str, Kind]] = {
         "idle_unload_minutes": _NUMBER,
         "options": _TABLE,
     },
+    "privacy": {"exclude": _TEXTS},
     "remote": {
         "allowed": _TEXTS,
         "max_requests_per_day": _COUNT,
@@ -235,16 +236,28 @@ class _Reading:
             allowed = RemotePermission.from_urls(sections["remote"].pop("allowed", ()))
         except SettingsError as problem:
             raise SettingsError(f"{self._name}: remote.allowed: {problem}") from None
+        exclude = self._exclusions(sections["privacy"])
         settings = Settings(
             context=ContextSettings(**sections["context"]),
             predict=_read_predict(sections["predict"]),
             model=ModelSettings(**sections["model"]),
-            remote=replace(allowed, **sections["remote"]),
-            collection=self._collection(sections["collection"]),
+            remote=replace(allowed, exclude=exclude, **sections["remote"]),
+            collection=replace(self._collection(sections["collection"]), exclude=exclude),
             capture=CaptureSettings(**_only(sections["collection"], _CAPTURE_KEYS)),
             **sections["session"],
         )
         return LoadedSettings(settings=settings, warnings=tuple(self._warnings))
+
+    def _exclusions(self, section: Mapping[str, Any]) -> tuple[str, ...]:
+        globs = tuple(section.get("exclude", ()))
+        if globs:
+            from zeta_context.consent.exclusions import check_globs
+
+            try:
+                check_globs(globs)
+            except SettingsError as problem:
+                raise SettingsError(f"{self._name}: privacy.exclude: {problem}") from None
+        return globs
 
     def _collection(self, section: Mapping[str, Any]) -> Collection:
         found = _only(section, ("server", "operator", "teacher"))

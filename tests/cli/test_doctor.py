@@ -203,3 +203,12 @@ def test_nothing_that_a_hostile_project_names_is_run(
     repo.write("a.py", "b\n")
     assert examine(repo.root, monkeypatch)["project"]["modified"] == 1
     assert not (tmp_path / "marker").exists()
+
+
+def test_whether_examples_are_collected_is_told(
+    repo: GitRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo.commit({"a.py": "a\n"})
+    told = examine(repo.root, monkeypatch)["collection"]
+    assert (told["state"], told["reason"]) == ("off", "no_collection_server")
+    assert "Nothing is collected here" in run(repo.root, monkeypatch=monkeypatch).stdout

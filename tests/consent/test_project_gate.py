@@ -231,6 +231,13 @@ def test_bad_input_11_a_policy_that_appears_takes_effect_at_once(place: Place) -
     assert reason(gate, "pkg/b.py") == "policy_unreadable"
 
 
+def test_the_users_own_exclusions_hold(place: Place) -> None:
+    place.give()
+    gate = place.gate(collection=replace(COLLECTION, exclude=("/pkg/",)))
+    assert reason(gate, "a.py") == "allowed"
+    assert reason(gate, "a.py", "pkg/b.py") == "user_glob"
+
+
 def test_no_repository_is_off(place: Place) -> None:
     plain = place.folder / "plain"
     plain.mkdir()

@@ -219,7 +219,9 @@ class Collecting:
                     read_policy=self._policy,
                     counts=self._counts,
                 ),
-                exclusions=Exclusions(root, counts=self._counts),
+                exclusions=Exclusions(
+                    root, user_globs=self._collection.exclude, counts=self._counts
+                ),
             )
         return self._accesses[root]
 

@@ -18,7 +18,7 @@ from typing import Any
 from zeta_context import __version__
 from zeta_context.cli.model_choice import describe_model
 from zeta_context.counts import RECENT_REASONS, Counts
-from zeta_context.errors import RepositoryError
+from zeta_context.errors import RepositoryError, SettingsError
 from zeta_context.events.language import language_of
 from zeta_context.lsp.servers import KNOWN_SERVERS, find_installed, servers_for
 from zeta_context.repository.worktree import NotOurs, Worktree, find
@@ -61,11 +61,33 @@ def examine(folder: Path, *, now: float | None = None) -> dict[str, Any]:
         "languages": languages,
         "servers": servers,
         "model": model,
+        "collection": _describe_collection(folder),
         "sessions": sessions[:MAX_SESSIONS_TOLD],
         "sessions_not_told": max(len(sessions) - MAX_SESSIONS_TOLD, 0),
         "status_reasons": counts.totals(),
         "faults": faults,
     }
+
+
+def _describe_collection(folder: Path) -> dict[str, str]:
+    """Whether examples are collected in a project, and why or why not, also in words."""
+    from zeta_context.cli.consent_words import explain_state
+    from zeta_context.consent.gate import find_state
+    from zeta_context.consent.licenses import find_evidence
+    from zeta_context.consent.project_gate import ProjectGate
+    from zeta_context.settings import load_settings
+
+    try:
+        collection = load_settings().settings.collection
+    except SettingsError:
+        return {
+            "state": "off",
+            "reason": "configuration_unreadable",
+            "words": "nothing, by default",
+        }
+    facts = ProjectGate(folder, collection, find_evidence=find_evidence).collect()
+    state, reason = find_state(facts)
+    return {"state": state, "reason": reason, "words": explain_state(state, reason)}
 
 
 def _add_fault(faults: list[dict[str, str]], what: str, mend: str) -> None:

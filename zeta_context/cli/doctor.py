@@ -49,6 +49,7 @@ def _print_findings(found: Mapping[str, Any], console: Console) -> None:
         ("languages", ", ".join(f"{name} {n}" for name, n in found["languages"].items())),
         ("servers", ", ".join(server["name"] for server in found["servers"])),
         ("model", _tell_model(found["model"])),
+        ("collecting", found["collection"]["words"]),
         ("sessions", _tell_sessions(found)),
     ):
         facts.add_row(name, Text(make_harmless(value or "none")))

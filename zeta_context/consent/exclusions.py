@@ -247,6 +247,11 @@ class Exclusions:
             return "unusual_path"
 
 
+def check_globs(globs: Iterable[str]) -> None:
+    """Raise SettingsError for globs that cannot be a user's exclusions."""
+    _user_list(globs)
+
+
 @cache
 def _denied_lists() -> tuple[tuple[str, PatternList], ...]:
     return tuple(

@@ -51,12 +51,14 @@ class Collection:
     `server` is the collection server's URL, `operator` who runs it, `teacher` the provider of the
     teacher model: the processors that are named to the user. `hold_back_s` (in the file:
     `hold_back_hours`) is how long an example waits on the machine, ten minutes at least.
+    `exclude` are globs of files that are never collected, on top of the built-in ones.
     """
 
     server: str = ""
     operator: str = ""
     teacher: str = ""
     hold_back_s: float = HOLD_BACK_S
+    exclude: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:

@@ -73,7 +73,7 @@ class ProjectGate:
         self._collection = collection
         self._find_evidence = find_evidence
         self._store = store if store is not None else GrantStore()
-        self._user_globs = tuple(user_globs)
+        self._user_globs = (*user_globs, *collection.exclude)
         self._environment = environment if environment is not None else read_environment(os.environ)
         self._read_policy = read_policy
         self._clock = clock

@@ -94,6 +94,7 @@ class RemotePermission:
 
     Nothing in a repository ever adds to it. `max_requests_per_day` and `max_cost_per_day` hold for
     each endpoint; costs are in the currency of the prices, which are for a million tokens.
+    `exclude` are globs of files that never leave this machine, on top of the built-in ones.
     """
 
     allowed: frozenset[Endpoint] = frozenset()
@@ -101,6 +102,7 @@ class RemotePermission:
     max_cost_per_day: float = 1.0
     price_per_million_input_tokens: float = 0.0
     price_per_million_output_tokens: float = 0.0
+    exclude: tuple[str, ...] = ()
 
     @classmethod
     def from_urls(cls, urls: Iterable[str]) -> RemotePermission:

@@ -42,7 +42,7 @@ def make_proposers(
         runner = open_runner(model, permission=remote, counts=counts, prefers_shared=True)
         redact = None
         if runner.is_remote:
-            redact = RemoteRedaction(projects, counts=counts)
+            redact = RemoteRedaction(projects, user_globs=remote.exclude, counts=counts)
             runner = meter(runner, find_endpoint(model), remote, counts)
     except (SettingsError, RunnerError) as problem:
         reason = "model_refused" if isinstance(problem, RunnerError) else "model_not_set_up"
