@@ -85,6 +85,16 @@ async def test_a_question_about_a_text_of_before_is_not_asked_again() -> None:
     assert len(desk.asked) == 1
 
 
+async def test_what_a_server_registers_later_is_asked_until_it_takes_that_back() -> None:
+    desk = Desk({})
+    assert not desk.server.is_running
+    one = {"id": "r1", "method": "textDocument/definition"}
+    desk.server.observe("client/registerCapability", {"registrations": [one]})
+    assert desk.server.is_running
+    desk.server.observe("client/unregisterCapability", {"unregisterations": [one]})
+    assert not desk.server.is_running
+
+
 @pytest.mark.parametrize("encoding", UNITS)
 async def test_published_diagnostics_are_known_where_they_are_now(encoding: Encoding) -> None:
     desk = Desk({}, encoding)

@@ -92,6 +92,10 @@ class EditorServer:
             case "client/registerCapability":
                 for item in params["registrations"]:
                     self._registered[str(item["id"])] = str(item["method"])
+            case "client/unregisterCapability":
+                # The specification itself misspells the key.
+                for item in params.get("unregisterations", params.get("unregistrations", ())):
+                    self._registered.pop(str(item["id"]), None)
             case "textDocument/publishDiagnostics":
                 self._take_published(params)
 

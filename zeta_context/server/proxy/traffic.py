@@ -42,11 +42,12 @@ DOCUMENT_SYNC = frozenset(
 )
 """What a worker that starts late must be told: kept until its next checkpoint."""
 
-HANDSHAKE = frozenset({"initialize", "initialized", "client/registerCapability"})
+REGISTRATIONS = frozenset({"client/registerCapability", "client/unregisterCapability"})
+HANDSHAKE = frozenset({"initialize", "initialized"}) | REGISTRATIONS
 """What every new worker must be told."""
 
 _OBSERVED_FROM_CLIENT = DOCUMENT_SYNC | HANDSHAKE | {"textDocument/didSave", "shutdown", "exit"}
-_OBSERVED_FROM_SERVER = frozenset({"$/progress", "client/registerCapability"})
+_OBSERVED_FROM_SERVER = frozenset({"$/progress"}) | REGISTRATIONS
 _MAX_HINT_BYTES = 16 * 1024
 _MAX_DIAGNOSTICS_BYTES = 1024 * 1024
 _MAX_COPIED_DIAGNOSTICS_BYTES = 64 * 1024
