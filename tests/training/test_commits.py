@@ -1,6 +1,7 @@
 """Commits typed out again, and the examples cut from them."""
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -24,7 +25,9 @@ from zeta_context.training.commits.mine import MiningSettings, type_history
 from zeta_context.training.commits.profile import Habits, measure_habits, recorded_habits
 from zeta_context.training.commits.realism import compare_realism
 from zeta_context.training.commits.repository import mine_repository
+from zeta_context.training.commits.told_order import ToldOrder, parse_order
 from zeta_context.training.example import Example, encode_example
+from zeta_context.training.teacher.endpoint import TeacherSettings
 
 SESSIONS = Path(__file__).parents[2] / "fixtures" / "sessions"
 
@@ -117,9 +120,10 @@ def test_an_example_has_history_cursor_and_what_follows(history_of_three: GitRep
         one for one in examples if "readings" in one.text_after(one.targets[0]) and one.targets
     ]
     assert renamed
-    whole = [one for one in examples if "next-place" in one.tags]
+    whole = mine(history_of_three.root, settings=MiningSettings(half_typed=0))
     assert whole, "something is cut between two places"
     for one in whole:
+        assert "next-place" in one.tags
         after = apply_edits(one.prompt_input.cursor_excerpt, one.targets[0].edits)
         assert after.count("\n") >= 5
 
@@ -243,3 +247,28 @@ def _key(number: int, interval_ms: int) -> Edited:
         new_text="x",
         version=number + 1,
     )
+
+
+@pytest.mark.parametrize(
+    ("answer", "order"),
+    [
+        ("2, 5-7", [1, 4, 5, 6, 0, 2, 3]),
+        ("// first the type\n3\n\n1\n3", [2, 0, 1, 3, 4, 5, 6]),
+        ("9, 0, 7", [6, 0, 1, 2, 3, 4, 5]),
+        ("I do not know", [0, 1, 2, 3, 4, 5, 6]),
+    ],
+)
+def test_an_order_that_was_told_names_every_place_once(answer: str, order: list[int]) -> None:
+    assert parse_order(answer, 7) == order
+
+
+def test_a_teacher_can_order_the_changes_of_a_commit(
+    history_of_three: GitRepo, tmp_path: Path
+) -> None:
+    teacher = TeacherSettings(api="command", endpoint=f"{sys.executable} -c print('3,2,1')")
+    told = ToldOrder(teacher=teacher, cache=tmp_path / "answers.sqlite")
+    by_rule = list(type_history(history_of_three.root, MiningSettings()))
+    by_teacher = list(type_history(history_of_three.root, MiningSettings(told_order=told)))
+    assert [play(one.entries) for one in by_rule] == [play(one.entries) for one in by_teacher]
+    assert [one.entries for one in by_rule] != [one.entries for one in by_teacher]
+    assert mine(history_of_three.root, settings=MiningSettings(told_order=told), processes=2)

@@ -48,7 +48,10 @@ command.add_command(show_command)
 @click.option("--per-commit", type=click.IntRange(min=1), default=6, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--processes", type=click.IntRange(min=1), help="By default one for each core.")
+@click.option("--reorder", is_flag=True, help="Let a teacher put the changes in order.")
+@click.option("--cache", type=_FILE, default="answers.sqlite", show_default=True)
 @JSON
+@teacher_options
 def commits_command(
     repository: Path,
     *,
@@ -58,21 +61,29 @@ def commits_command(
     per_commit: int,
     seed: int,
     processes: int | None,
+    reorder: bool,
+    cache: Path,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Type the commits of REPOSITORY out again, and cut examples from that.
 
     The examples are labelled `commit` and are for evaluation: commits are cleaner than people.
-    Only a repository that the licence gate accepts gives any.
+    Only a repository that the licence gate accepts gives any. With --reorder every commit is a
+    question to the teacher.
     """
     from zeta_context.training.commits.mine import MiningSettings
     from zeta_context.training.commits.repository import mine_repository
+    from zeta_context.training.commits.told_order import ToldOrder
     from zeta_context.training.dataset import Source, write_dataset
     from zeta_context.training.licence import LicenceGate
 
     counts = Counts()
     gate = LicenceGate()
-    settings = MiningSettings(seed=seed, per_commit=per_commit)
+    teacher = read_teacher(options)
+    told_order = ToldOrder(teacher=teacher, cache=cache) if reorder else None
+    settings = MiningSettings(seed=seed, per_commit=per_commit, told_order=told_order)
+    filters = {"seed": seed, "per_commit": per_commit, "limit": limit, "reordered": reorder}
     examples = mine_repository(
         repository,
         refuse=gate.refuse_repository,
@@ -87,7 +98,7 @@ def commits_command(
         output,
         show_examples(examples, "typing commits out"),
         sources=[Source(name=repository.resolve().name, sha256="", revision=revision)],
-        filters=asdict(settings),
+        filters=filters,
         counts=counts,
     )
     told = {"examples": manifest.examples, **counts.totals(), "sha256": manifest.sha256}

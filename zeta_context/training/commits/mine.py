@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -35,12 +35,14 @@ from zeta_context.training.moments import Moment, clip_edits, find_moments
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MiningSettings:
     """`per_commit` is the most examples that a commit gives, `half_typed` how many of them may
-    stand inside a place; `max_expected_rows` bounds what is to be foreseen."""
+    stand inside a place; `max_expected_rows` bounds what is to be foreseen. `told_order` puts the
+    places in order instead of the rules, where it is given."""
 
     seed: int = 0
     per_commit: int = 6
     half_typed: int = 3
     max_expected_rows: int = 30
+    told_order: Callable[[Sequence[Place], Sequence[str]], list[Place]] | None = None
     limits: CommitLimits = field(default_factory=CommitLimits)
 
 
@@ -86,7 +88,10 @@ def mine_commit(
         return [], None
     seed = _seed(settings.seed, commit.facts.sha)
     paths = [path for path, _, _ in read]
-    ordered = order_places(places, paths, Random(seed))
+    if settings.told_order is not None:
+        ordered = settings.told_order(places, paths)
+    else:
+        ordered = order_places(places, paths, Random(seed))
     typed = type_commit(
         paths,
         [old for _, old, _ in read],
