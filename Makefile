@@ -50,6 +50,9 @@ test-editors: $(VENV)/.dev  ## run the plugins in real editors, fetching these: 
 bench-gpu: $(LOCAL_VENV)/.local  ## the same on a CUDA device: fetches what it needs, needs a torch with CUDA in LOCAL_VENV
 	@$(LOCAL_VENV)/bin/python -m tests.bench.runner --device cuda --json out/bench-gpu.json $(if $(FULL),--full) $(BENCH_ARGS)
 
+bench-editors: $(VENV)/.dev  ## what plugins cost at the start of an editor, and the first try
+	@$(BIN)/python -m tests.bench.editors
+
 check: $(VENV)/.dev  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
