@@ -243,6 +243,13 @@ def test_headers_end_with_their_comment() -> None:
     assert find_header(b"nothing") == ""
 
 
+def test_a_licence_that_is_not_accepted_is_called_by_its_name(repo: GitRepo) -> None:
+    repo.commit({"LICENSE": "GNU GENERAL PUBLIC LICENSE\nVersion 3, 29 June 2007\n"})
+    assert look(repo).detail == "LICENSE reads like the GNU GPL, which is not accepted"
+    repo.commit({"LICENSE": licence_texts()["MIT"] + "\nThe Commons Clause applies.\n"})
+    assert "Commons Clause" in look(repo).detail
+
+
 def test_the_accepted_licences_are_these() -> None:
     assert accepted_licences() == (
         "0BSD",

@@ -72,7 +72,7 @@ class References:
     version: str
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def match_text(content: bytes) -> TextVerdict:
     """Which accepted licence the bytes of a file are."""
     try:

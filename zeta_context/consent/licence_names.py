@@ -66,6 +66,27 @@ _HEADER = re.compile(rb"SPDX-License-Identifier:[ \t]*([^\r\n]{1,200})")
 _HEADER_END = re.compile(r"\s*(?:\*/|-->|#\}|--\}\}|\*\)|\"\"\"|''')?\s*$")
 
 
+_KNOWN_OTHERS: tuple[tuple[str, str], ...] = (
+    ("gnu affero general public license", "the GNU AGPL"),
+    ("gnu lesser general public license", "the GNU LGPL"),
+    ("gnu library general public license", "the GNU LGPL"),
+    ("gnu general public license", "the GNU GPL"),
+    ("mozilla public license", "the MPL"),
+    ("eclipse public license", "the EPL"),
+    ("european union public licence", "the EUPL"),
+    ("business source license", "the BUSL"),
+    ("functional source license", "the FSL"),
+    ("server side public license", "the SSPL"),
+    ("elastic license", "the Elastic License"),
+    ("sustainable use license", "the Sustainable Use License"),
+    ("polyform", "a PolyForm licence"),
+    ("commons clause", "the Commons Clause"),
+    ("creative commons", "a Creative Commons licence"),
+    ("end user licen", "an end user licence agreement"),
+)
+"""Titles of licences that are not accepted, to tell people why; decides nothing."""
+
+
 class Undeclarable(ValueError):
     """Metadata that cannot be read, and so could say anything."""
 
@@ -80,6 +101,12 @@ def is_licence_name(name: str, *, is_folder: bool = False) -> bool:
     if _PROGRAM.search(name) and not _PLAIN_NAME.match(name):
         return False
     return bool(_LICENCE_NAME.search(name))
+
+
+def guess_other(text: str) -> str:
+    """Which licence that is not accepted a text reads like, to tell people; empty for none."""
+    start = " ".join(text[:4000].lower().split())
+    return next((name for title, name in _KNOWN_OTHERS if title in start), "")
 
 
 def find_declared(name: str, content: bytes) -> Iterator[str]:

@@ -22,6 +22,7 @@ from zeta_context.consent.licence_names import (
     agrees,
     find_declared,
     find_header,
+    guess_other,
     is_licence_name,
 )
 from zeta_context.consent.licence_text import MAX_BYTES
@@ -115,7 +116,7 @@ def _check_folder(worktree: Worktree, folder: str, files: list[LicenceFile]) -> 
             )
         )
         if not verdict.licence:
-            raise _Refused(f"licence_{verdict.reason}", _explain(path, verdict))
+            raise _Refused(f"licence_{verdict.reason}", _explain(path, content, verdict))
         licences.add(verdict.licence)
     return licences
 
@@ -223,12 +224,15 @@ def _folders_above(paths: Iterable[str]) -> list[str]:
     return sorted(found, key=lambda folder: (folder.count("/"), folder))
 
 
-def _explain(path: str, verdict: TextVerdict) -> str:
+def _explain(path: str, content: bytes, verdict: TextVerdict) -> str:
     """Why a file is no accepted licence, with the first words that are not its own."""
     match verdict.reason:
         case "empty":
             return f"{path} is empty"
         case "not_plain_text":
             return f"{path}: {verdict.excerpt}"
+    other = guess_other(content.decode("utf-8", "replace"))
+    if other:
+        return f"{path} reads like {other}, which is not accepted"
     where = f'; it departs from all of them at "{verdict.excerpt}"' if verdict.excerpt else ""
     return f"{path} is none of the accepted licences, word for word{where}"
