@@ -286,6 +286,30 @@ async def test_typing_what_it_says_costs_no_question_and_shrinks_it(tmp_path: Pa
     assert await desk.reason(25) == "no_rule"
 
 
+async def test_what_was_typed_of_it_and_deleted_again_is_not_brought_back(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, Scripted(HOW))
+    desk.open(TEXT)
+    await desk.shown(14)
+    desk.type(14, "how")
+    assert (await desk.shown(17)).edits == (put(17, "_are_you"),)
+    desk.edit(cut(16, 17))
+    assert await desk.reason(16) == "no_rule"
+    assert desk.counts.total("reversal") == 1
+
+
+async def test_a_rejection_next_to_it_is_looked_at_again(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, Scripted(HOW, HOW))
+    desk.open(TEXT)
+    first = await desk.shown(14)
+    await desk.shown(14)
+    desk.offers._rejections.add(  # type: ignore[union-attr]
+        desk.project, "a.py", desk.tracker.document(desk.project, "a.py").snapshot, (HOW,)
+    )
+    desk.offers._cache.unclear((desk.project, "a.py"))
+    assert await desk.reason(14) == "rejected_before"
+    assert first.edits == (HOW,)
+
+
 async def test_undo_restores_what_typing_otherwise_had_ended(tmp_path: Path) -> None:
     proposer = Scripted(HOW)
     desk = Desk(tmp_path, proposer)

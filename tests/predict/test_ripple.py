@@ -52,6 +52,7 @@ def told(cause: Cause | None) -> tuple[str, str, str] | None:
     ("work", "expected"),
     [
         (Work(CODE).backspace(8, 4).type(4, "fetch"), ("rename", "load", "fetch")),
+        (Work(CODE).backspace(8, 4).type(4, "sizes"), ("rename", "load", "sizes")),
         (Work(CODE).backspace(8, 4).type(4, "ftech").backspace(9, 4), ("rename", "load", "f")),
         (Work(CODE).do(swap(4, 8, "fetch")), ("rename", "load", "fetch")),
         (Work(CODE).type(8, "_all"), ("rename", "load", "load_all")),
@@ -84,6 +85,12 @@ def test_a_renamed_import_is_told() -> None:
     cause = cause_of(Work("from shop import load\nload()\n").do(swap(17, 21, "fetch")))
     assert cause is not None
     assert cause.is_import
+    exported = cause_of(
+        Work("export function load() {}\nload()\n").do(swap(16, 20, "fetch")),
+        language="typescript",
+    )
+    assert exported is not None
+    assert not exported.is_import
 
 
 def rename_cause(path: str = "a.py") -> Cause:

@@ -36,7 +36,8 @@ class OpenPrediction:
 
     `reported` is what the last change has been: whole edits of it, a part of one, or one character
     that `maybe` was typed. `is_fresh` ends when another document changes: there is more to go by
-    since. `asked_from` is the document that had the cursor.
+    since. `asked_from` is the document that had the cursor. `is_cleared` that it may be shown,
+    which typing alone does not change: only what takes text away can make a step back of it.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class OpenPrediction:
         "_is_known",
         "asked_from",
         "base",
+        "is_cleared",
         "is_fresh",
         "prediction",
         "reported",
@@ -60,12 +62,15 @@ class OpenPrediction:
         self._is_known = False
         self.reported: Reported = "none"
         self.is_fresh = True
+        self.is_cleared = False
         self.asked_from: DocumentKey = (prediction.project, prediction.path)
 
     def follow(self, changes: Sequence[Change]) -> None:
         """Take in changes of the document."""
         for change in changes:
             self._change = change if self._change is None else self._change.followed_by(change)
+            if change.old_span.length:
+                self.is_cleared = False
         self._is_known = False
 
     @property
@@ -168,6 +173,11 @@ class PredictionCache:
     def current(self, key: DocumentKey) -> OpenPrediction | None:
         """The current prediction of a document, whether it still stands or not."""
         return self._current.get(key)
+
+    def unclear(self, key: DocumentKey) -> None:
+        """Something was rejected: whether the predictions of a document may be shown is open."""
+        for one in self._open.get(key, OrderedDict()).values():
+            one.is_cleared = False
 
     def find(self, key: DocumentKey, prediction_id: str) -> OpenPrediction | None:
         """An open prediction by its id."""

@@ -23,7 +23,7 @@ MAX_UNDOS = 80
 """Keys that a name is traced back by."""
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*\Z")
-_IMPORT = re.compile(r"\s*(from|import|use|export)\b|.*\brequire\(")
+_IMPORT = re.compile(r"\s*(?:from|import|use|pub use)\b|\s*export\s*[*{]|.*\brequire\(")
 _TYPED = re.compile(r"\s*(?:[a-z]+(?:\([a-z]+\))?\s+)*([^\W\d]\w*)[?!]?\s*:(?!:)\s*([^=]*)")
 
 
@@ -99,8 +99,8 @@ def _find_rename(
         # A name stood there where typing it had ended: what was typed is gone before and after it.
         is_end = (
             older is None
-            or not older.new_text
-            or bool(undo.span.length)
+            or (bool(undo.new_text) and not older.new_text)
+            or bool(undo.span.length and undo.new_text)
             or not word.start <= older.span.start <= older.span.end <= word.end
         )
         name = text.slice(word)

@@ -108,6 +108,21 @@ class Offers:
         entry.reported = "none"
         return entry.now(now.version)
 
+    def has_current(self, key: DocumentKey) -> bool:
+        """Whether a document has a current prediction, whether it still stands or not."""
+        return self._cache.current(key) is not None
+
+    def is_cleared(self, prediction: Prediction) -> bool:
+        """Whether a standing prediction is known to be none that must not be shown."""
+        entry = self._cache.find((prediction.project, prediction.path), prediction.id)
+        return entry is not None and entry.is_cleared
+
+    def clear(self, prediction: Prediction) -> None:
+        """A standing prediction may be shown."""
+        entry = self._cache.find((prediction.project, prediction.path), prediction.id)
+        if entry is not None:
+            entry.is_cleared = True
+
     def suppress(self, prediction: Prediction) -> None:
         """A standing prediction must not be shown as things are now; it may later."""
         self._cache.lapse((prediction.project, prediction.path))
@@ -220,6 +235,7 @@ class Offers:
             else:
                 self._rejections.add(*key, entry.base, entry.prediction.edits)
         self._cache.remove(key, prediction.id)
+        self._cache.unclear(key)
         self._counts.add(reason)
         if was_shown and reason in ("rejected", "discarded"):
             self.eagerness.add(is_accepted=False)

@@ -189,7 +189,7 @@ class Predictor:
             return standing
         offset = min(_offset(document, cursor), len(document.snapshot))
         answer = (await self._ask(document, offset, trigger, request.cancel))[0]
-        if not isinstance(answer, Prediction):
+        if not isinstance(answer, Prediction) and self._offers.has_current(key):
             # Another request's answer may have come meanwhile: silence does not take its place.
             standing = self._standing(self._tracker.document(*key))
             answer = answer if standing is None else standing
@@ -202,9 +202,12 @@ class Predictor:
         standing = self._offers.standing(document, self._tracker)
         if standing is None:
             return None
-        document = self._tracker.document(standing.project, standing.path)
-        reason = self._objection(document, standing)
+        reason = None
+        if not self._offers.is_cleared(standing):
+            document = self._tracker.document(standing.project, standing.path)
+            reason = self._objection(document, standing)
         if reason is None:
+            self._offers.clear(standing)
             self._counts.add("cache_hit")
             return standing
         self._offers.suppress(standing)

@@ -29,6 +29,10 @@ from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
 
 DEADLINE_S = 0.1
+REWOUND_S = 0.6
+"""So long a prediction waits for a server of ours that is shown the old text: showing it the new
+one again before it has answered would spoil the answer."""
+
 MAX_FILE_BYTES = 1_048_576
 REMEMBER_PAUSE_S = 0.3
 """So long no other name is asked about ahead of time."""
@@ -93,8 +97,9 @@ class Sites:
         if cause is None:
             self._remember_soon(server, document, cursor)
         elif not self._ripples.knows(cause):
+            is_rewound = cause.kind == "rename" and self._recall(cause) is None
             search = self._search_for(server, cause, document)
-            await asyncio.wait((search,), timeout=deadline_s)
+            await asyncio.wait((search,), timeout=REWOUND_S if is_rewound else deadline_s)
         return self._ripples.current(document.project)
 
     async def aclose(self) -> None:
@@ -141,6 +146,13 @@ class Sites:
             return
         own = self._projects.root(cause.project) / cause.path
         places = await asyncio.to_thread(self._to_places, cause, used)
+        own_place = Place(
+            path=cause.path, span=Span(cause.span.start, cause.span.start + len(cause.name))
+        )
+        if own_place not in self._read(cause, used, own):
+            # What was asked about is not in the answer: the server spoke of another text.
+            self._counts.add("ripple_unanswered")
+            return
         start = cause.span.start
         is_definition = any(place.span.start == start for place in self._read(cause, defined, own))
         if cause.kind == "rename" and not is_definition:
@@ -158,12 +170,8 @@ class Sites:
         path = self._projects.root(cause.project) / cause.path
         start = cause.span.start
         if cause.kind == "rename":
-            remembered = self._remembered.get(cause.project)
-            if (
-                remembered is not None
-                and (remembered.path, remembered.span.start) == (cause.path, start)
-                and remembered.snapshot == cause.before
-            ):
+            remembered = self._recall(cause)
+            if remembered is not None:
                 return remembered.defined, remembered.used
             if not _is_own(server):
                 self._counts.add("ripple_not_remembered")
@@ -178,6 +186,17 @@ class Sites:
         finally:
             now = self._tracker.document(cause.project, cause.path)
             server.sync(path, language=now.language, version=now.version, snapshot=now.snapshot)
+
+    def _recall(self, cause: Cause) -> _Remembered | None:
+        """What the server said of the name before it was changed, if it was asked."""
+        remembered = self._remembered.get(cause.project)
+        if (
+            remembered is not None
+            and (remembered.path, remembered.span.start) == (cause.path, cause.span.start)
+            and remembered.snapshot == cause.before
+        ):
+            return remembered
+        return None
 
     def _sync_all(self, server: ReferencesServer, project: str) -> None:
         """Tell a server of ours all texts of its language; an editor's has been told them."""
@@ -199,7 +218,6 @@ class Sites:
         known = self._remembered.get(document.project)
         if (
             not span.length
-            or server.is_busy
             or (self._remembering is not None and not self._remembering.done())
             or self._clock() - self._asked_at < REMEMBER_PAUSE_S
             or (

@@ -66,6 +66,7 @@ class Verifier:
         self._counts = counts
         self._clock = clock
         self._known: tuple[Path, TextSnapshot, Errors] | None = None
+        self._shown: tuple[LanguageServer, Path] | None = None
         self._work: set[asyncio.Task[Verdict]] = set()
         self._turn = asyncio.Lock()
 
@@ -97,6 +98,7 @@ class Verifier:
         path = self._projects.root(document.project) / document.path
         predicted = apply_edits(document.snapshot, edits)
         async with self._turn:
+            self._show(server, path)
             try:
                 before, after = await asyncio.gather(
                     self._errors_now(server, path, document),
@@ -111,6 +113,13 @@ class Verifier:
         if any(one.kind not in known and one.row in changed for one in after):
             return "worse"
         return "better" if len(after) < len(before) else "neutral"
+
+    def _show(self, server: LanguageServer, path: Path) -> None:
+        """Take away what was shown beside another document."""
+        shown, self._shown = self._shown, (server, path)
+        if shown is not None and shown != self._shown:
+            for mark in (_IS, _WOULD):
+                shown[0].close_document(_beside(shown[1], mark))
 
     async def _errors_now(
         self, server: LanguageServer, path: Path, document: Document
@@ -129,10 +138,12 @@ async def _errors_of(
 ) -> Errors | None:
     """The errors that a server finds in a text shown as `path`; None: not told."""
     server.sync(path, language=document.language, version=0, snapshot=text)
-    try:
-        if server.supports("textDocument/diagnostic"):
-            found = await server.diagnostics(path, timeout_s=TIMEOUT_S)
-        else:
+    if server.supports("textDocument/diagnostic"):
+        # It stays, so that the next time only what is different is looked at again.
+        found = await server.diagnostics(path, timeout_s=TIMEOUT_S)
+    else:
+        # What it says does not tell which text it is about: the text is shown anew each time.
+        try:
             if not await server.was_told(path, timeout_s=TIMEOUT_S):
                 return None
             found = server.known_diagnostics(path)
@@ -142,8 +153,8 @@ async def _errors_of(
                 if more == found:
                     break
                 found = more
-    finally:
-        server.close_document(path)
+        finally:
+            server.close_document(path)
     return tuple(
         _Error(kind=(one.code, one.message), row=text.point(one.span.start).row)
         for one in found
