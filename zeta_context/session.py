@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from zeta_context.counts import Counts
+from zeta_context.errors import DocumentError
 from zeta_context.events.addresses import Addresses
 from zeta_context.events.content_change import ContentChange
 from zeta_context.events.disk import DiskFollower
@@ -29,6 +30,7 @@ from zeta_context.text.point import Encoding, Point, Span
 if TYPE_CHECKING:
     from zeta_context.capture.collecting import Collecting
     from zeta_context.context.questions import Server
+    from zeta_context.rollout.taking_part import TakingPart
 
 
 class Session:
@@ -53,9 +55,11 @@ class Session:
         self.projects = Projects((root, *more_roots))
         self._addresses = Addresses(self.projects)
         chosen = self.settings
+        self._part = self._take_part() if chosen.rollout.is_opted_in else None
+        model = chosen.model if self._part is None else self._part.choose_model(chosen.model)
         self._tracker, self._gatherer, self._offers, self._follower, self._predictor = compose(
             self.projects, chosen.context, chosen.predict, proposers,
-            model=chosen.model, remote=chosen.remote, counts=self.counts, clock=clock,
+            model=model, remote=chosen.remote, counts=self.counts, clock=clock,
         )  # fmt: skip
         self._disk = DiskFollower(self.projects, self._tracker, self.counts)
         self._status = StatusOffer(self.status, counts=self.counts)
@@ -92,6 +96,8 @@ class Session:
         await self._gatherer.aclose()
         if self._collecting is not None:
             await self._collecting.aclose()
+        if self._part is not None:
+            self._part.close()
 
     def lend_server(self, server: Server) -> None:
         """Ask a language server that the editor runs instead of starting any."""
@@ -188,7 +194,11 @@ class Session:
         throttled and may be given up for newer requests (`canceled`), or while the user is `busy`;
         the triggers `explicit`, `cli`, `testing` and `other` are not held back.
         """
-        return await self._predictor.predict(self._addresses.find(path), cursor, trigger, busy=busy)
+        key, started = self._addresses.find(path), time.perf_counter()
+        answer = await self._predictor.predict(key, cursor, trigger, busy=busy)
+        if self._part is not None:
+            self._part.note_answer(answer, (time.perf_counter() - started) * 1000)
+        return answer
 
     async def explain(
         self, path: str, cursor: Point | int, *, trigger: Trigger = "other"
@@ -221,4 +231,17 @@ class Session:
     def _tell(self, prediction: Prediction, outcome: Outcome) -> Outcome:
         if self._collecting is not None:
             self._collecting.resolve(prediction, outcome)
+        if self._part is not None:
+            self._part.note_outcome(prediction, outcome)
         return outcome
+
+    def _take_part(self) -> TakingPart | None:
+        from zeta_context.rollout.taking_part import take_part
+
+        return take_part(self.settings.rollout, self._text, self.counts)
+
+    def _text(self, project: str, path: str) -> str | None:
+        try:
+            return self._tracker.document(project, path).snapshot.text
+        except DocumentError:
+            return None

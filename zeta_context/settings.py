@@ -20,6 +20,8 @@ from zeta_context.context.gather import ContextSettings
 from zeta_context.errors import SettingsError
 from zeta_context.predict.gating import GatingSettings, Mode
 from zeta_context.predict.settings import PredictSettings, Verification
+from zeta_context.rollout.assignment import Ring
+from zeta_context.rollout.following import RolloutSettings
 from zeta_context.runners.endpoint import RemotePermission, parse_endpoint
 from zeta_context.runners.settings import ModelSettings, RunnerKind
 
@@ -34,9 +36,10 @@ class Settings:
     """Everything that can be set; the defaults use no model, no language server, no network.
 
     `remote` names the servers on other machines that prompts may be sent to, `collection` the
-    server that examples may go to once the user has consented, `capture` how many. `offer_status`
-    lets the same user's `zeta-context doctor` ask how the session fares; `watch_files` tells what
-    other programs do to the project's files from typing.
+    server that examples may go to once the user has consented, `capture` how many, `rollout` whose
+    experiments the user takes part in: nobody's by default. `offer_status` lets the same user's
+    `zeta-context doctor` ask how the session fares; `watch_files` tells what other programs do to
+    the project's files from typing.
     """
 
     context: ContextSettings = field(default_factory=ContextSettings)
@@ -45,6 +48,7 @@ class Settings:
     remote: RemotePermission = field(default_factory=RemotePermission)
     collection: Collection = field(default_factory=Collection)
     capture: CaptureSettings = field(default_factory=CaptureSettings)
+    rollout: RolloutSettings = field(default_factory=RolloutSettings)
     offer_status: bool = True
     watch_files: bool = True
 
@@ -153,6 +157,7 @@ _COMMANDS = Kind(
     "a table of commands by language, each a list of texts",
     lambda value: isinstance(value, dict) and all(map(_words, value.values())),
 )
+_RING = _one_of(Ring)
 _RUNNER = _one_of(RunnerKind)
 
 _MODE = _one_of(Mode)
@@ -213,6 +218,7 @@ KEYS: Mapping[str, Mapping[str, Kind]] = {
         "token_env": _TEXT,
     },
     "session": {"offer_status": _YES_OR_NO, "watch_files": _YES_OR_NO},
+    "rollout": {"server": _TEXT, "public_key": _TEXT, "ring": _RING},
 }
 """Every key of the file, by section."""
 
@@ -244,6 +250,7 @@ class _Reading:
             remote=replace(allowed, exclude=exclude, **sections["remote"]),
             collection=replace(self._collection(sections["collection"]), exclude=exclude),
             capture=CaptureSettings(**_only(sections["collection"], _CAPTURE_KEYS)),
+            rollout=RolloutSettings(**sections["rollout"]),
             **sections["session"],
         )
         return LoadedSettings(settings=settings, warnings=tuple(self._warnings))

@@ -40,6 +40,7 @@ from zeta_context.rollout.ratings import Rating, Value, add_rating, rate_variant
 from zeta_context.rollout.shadow import read_shadow, summarize_shadow
 from zeta_context.rollout.signing import make_key, open_manifest, sign_manifest
 from zeta_context.rollout.simulation import World, simulate
+from zeta_context.rollout.taking_part import manifest_path
 
 DAY_S = 86_400
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -318,7 +319,7 @@ def fetch_command(*, server: str, token_env: str, output: Path | None, public_ke
     async def fetch() -> VariantManifest:
         transport = HttpTransport(token_env=token_env)
         try:
-            path = output if output is not None else state_folder() / "rollout.json"
+            path = output if output is not None else manifest_path(state_folder())
             return await fetch_manifest(server, transport, ManifestFile(path, public_key))
         finally:
             await transport.aclose()

@@ -56,7 +56,7 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "reversals": Measure(
         hits=lambda one: one.reversals,
-        trials=lambda one: one.shown,
+        trials=lambda one: one.requests,
         more_is_better=False,
         effect=0.01,
         margin=0.002,

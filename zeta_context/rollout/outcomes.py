@@ -18,12 +18,15 @@ LATENCY_EDGES_MS = (25, 50, 100, 150, 200, 300, 400, 600, 1000, 2000)
 """Upper edges of the classes that latencies are counted in; the last class has none."""
 BUDGET_MS = 300
 """An answer that takes longer is slow."""
-_NO_LATENCIES = (0,) * (len(LATENCY_EDGES_MS) + 1)
+NO_LATENCIES = (0,) * (len(LATENCY_EDGES_MS) + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeCounts:
-    """Counts of one install with one variant at one stage; rows of the same three add up."""
+    """Counts of one install with one variant at one stage; rows of the same three add up.
+
+    `reversals` are answers that were held back since they would have undone the user's edits.
+    """
 
     install: str
     variant: str
@@ -35,7 +38,7 @@ class OutcomeCounts:
     kept_characters: int = 0
     errors: int = 0
     reversals: int = 0
-    latencies: tuple[int, ...] = _NO_LATENCIES
+    latencies: tuple[int, ...] = NO_LATENCIES
 
     @property
     def slow(self) -> int:
@@ -87,10 +90,10 @@ def read_outcomes(path: Path) -> Iterator[OutcomeCounts]:
         for number, line in enumerate(file, 1):
             try:
                 row = {key: value for key, value in json.loads(line).items() if key in known}
-                row["latencies"] = tuple(row.get("latencies", _NO_LATENCIES))
+                row["latencies"] = tuple(row.get("latencies", NO_LATENCIES))
                 counts = OutcomeCounts(**row)
                 numbers = [getattr(counts, name) for name in _COUNTED] + [*counts.latencies]
-                if len(counts.latencies) != len(_NO_LATENCIES) or not all(
+                if len(counts.latencies) != len(NO_LATENCIES) or not all(
                     type(one) is int and one >= 0 for one in numbers
                 ):
                     raise ValueError("no count")
