@@ -6,7 +6,7 @@ LOCAL_VENV ?= .venv-local
 TRAIN_VENV ?= .venv-train
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-editors bench-editors test-faults test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy bench-metrics bench-rollout bench-commits bench-ingest peer-suite record-sessions bench-gpu clean test-train loop-smoke bench-teacher
+.PHONY: help demo test test-editors bench-editors pictures test-faults test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy bench-metrics bench-rollout bench-commits bench-ingest peer-suite record-sessions bench-gpu clean test-train loop-smoke bench-teacher
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,9 @@ bench-gpu: $(LOCAL_VENV)/.local  ## the same on a CUDA device: fetches what it n
 
 bench-editors: $(VENV)/.dev  ## what plugins cost at the start of an editor, and the first try
 	@$(BIN)/python -m tests.bench.editors
+
+pictures: $(VENV)/.dev  ## make the screenshots and the recording of the documentation anew
+	@$(BIN)/python -m tools.pictures
 
 check: $(VENV)/.dev  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

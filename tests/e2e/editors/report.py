@@ -16,8 +16,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 
 EDITORS: dict[str, tuple[str, str]] = {
-    "neovim": (str(HERE / "test_neovim.py"), "not 0.12"),
-    "neovim_012": (str(HERE / "test_neovim.py"), "0.12"),
+    "neovim": (str(HERE / "test_neovim.py"), "not 0.12 and not 0_12"),
+    "neovim_012": (str(HERE / "test_neovim.py"), "0.12 or 0_12"),
     "emacs": (str(HERE / "test_emacs.py"), ""),
     "vim": (str(HERE / "test_vim.py"), ""),
     "vscode": (str(HERE / "test_vscode.py"), ""),

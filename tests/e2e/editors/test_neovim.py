@@ -313,6 +313,33 @@ def test_the_plugin_is_all_there() -> None:
     assert (PLUGIN / "doc" / "zeta_context.txt").exists()
 
 
+NATIVE = """
+local space = vim.api.nvim_get_namespaces()["nvim.lsp.inline_completion"]
+return space and #vim.api.nvim_buf_get_extmarks(0, space, 0, -1, {}) or 0
+"""
+
+
+def test_neovims_own_inline_completion_shows_the_row_of_the_cursor_in_0_12(project: Path) -> None:
+    nvim = Neovim(program("0.12"), project, before="vim.lsp.inline_completion.enable()")
+    try:
+        rename_twice(nvim)
+        nvim.press("<M-y>")
+        nvim.press("i")
+
+        def is_shown() -> bool:
+            nvim.press("<Right>")
+            time.sleep(0.3)
+            return bool(nvim.lua(NATIVE))
+
+        nvim.wait_for(is_shown)
+        assert [row for row, _, _, where in nvim.marks() if where == "eol" and row == 10] == []
+        nvim.lua("vim.lsp.inline_completion.get()")
+        nvim.wait_for(lambda: "logger.warning('𝒳 é 2'" in nvim.rows[10])
+        assert nvim.wait_for(lambda: nvim.counts().get("accepted")) == 1
+    finally:
+        nvim.kill()
+
+
 def test_a_plain_neovim_predicts_after_the_setup(project: Path, tmp_path: Path) -> None:
     program("0.11")
     home = tmp_path / "home"

@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.editors.conftest import MAIN
 from tests.e2e.editors.parts import apt_install, may_fetch, skipping
-from tests.e2e.editors.terminal import Terminal, wait_for
+from tools.terminal import Terminal, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -15,8 +15,8 @@ import pytest
 
 from tests.e2e.editors.conftest import ARTEFACTS, MAIN
 from tests.e2e.editors.parts import EXTENSION, need_code_server, need_extension, need_program
-from tests.e2e.editors.terminal import wait_for
 from tools.settings_reference import write_configuration
+from tools.terminal import wait_for
 
 pytestmark = pytest.mark.e2e
 

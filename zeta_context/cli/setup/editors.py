@@ -151,10 +151,11 @@ def _sublime_lines(program: str) -> str:
 
 def _zed_lines(program: str) -> str:
     return (
-        f"// {program} model serve --http 127.0.0.1:8765, then in Zed's settings.json\n"
+        f"// first: {program} model serve MODEL --tcp --port 8765 --token-file token\n"
+        "// then in settings.json, with the token as the provider's API key\n"
         '{ "edit_predictions": { "provider": "open_ai_compatible_api",\n'
         '  "open_ai_compatible_api": { "api_url": "http://127.0.0.1:8765/v1/completions",\n'
-        '    "model": "default", "prompt_format": "infer" } } }\n'
+        '    "model": "MODEL", "prompt_format": "infer" } } }\n'
     )
 
 

@@ -1,5 +1,6 @@
 -- Which buffers are watched, and when a prediction is asked for in them.
 local agent = require("zeta_context.agent")
+local native = require("zeta_context.native")
 local offers = require("zeta_context.offers")
 local peers = require("zeta_context.peers")
 local sync = require("zeta_context.sync")
@@ -139,6 +140,9 @@ function M.start()
   end
   on({ "BufReadPost", "BufNewFile", "BufEnter", "InsertEnter" }, function(event)
     watch_soon(event.buf)
+  end)
+  on("InsertEnter", function(event)
+    native.attach(event.buf)
   end)
   on({ "CursorMoved", "CursorMovedI", "InsertEnter", "InsertLeave" }, on_moved)
   on({ "CompleteChanged", "CompleteDone" }, function()

@@ -216,8 +216,13 @@ function M.draw(buffer, prediction, position)
     local function bytes(text, units)
       return encoding == "utf-8" and units or vim.str_byteindex(text, encoding, units, false)
     end
+    local row = vim.api.nvim_win_get_cursor(0)[1] - 1
+    local is_native = vim.startswith(vim.api.nvim_get_mode().mode, "i")
+      and require("zeta_context.native").is_on(buffer)
     for _, block in ipairs(prediction.preview) do
-      draw_block(buffer, block, position, bytes)
+      if not (is_native and block.startLine == row and block.endLine == row + 1) then
+        draw_block(buffer, block, position, bytes)
+      end
     end
   end
   draw_hint(prediction, buffer ~= here)

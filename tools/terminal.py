@@ -27,12 +27,16 @@ class Screen(pyte.Screen):
 
 
 class Terminal:
-    """Runs a command on a pseudo terminal of `COLUMNS` by `ROWS`."""
+    """Runs a command on a pseudo terminal of `COLUMNS` by `ROWS`.
+
+    `output` is all that it wrote, each piece with the time at which it came.
+    """
 
     def __init__(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> None:
         self._screen = Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
+        self.output: list[tuple[float, bytes]] = []
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self.process = subprocess.Popen(
@@ -56,22 +60,35 @@ class Terminal:
             if not data:
                 return
             with self._lock:
+                self.output.append((time.monotonic(), data))
                 self._stream.feed(data)
 
     def press(self, keys: str) -> None:
         """Keys as the terminal sends them, all at once."""
         os.write(self._master, keys.encode())
 
-    def type(self, keys: str) -> None:
+    def type(self, keys: str, *, pause_s: float = 0.03) -> None:
         """Keys one at a time, at the pace of a fast typist."""
         for key in keys:
             self.press(key)
-            time.sleep(0.03)
+            time.sleep(pause_s)
 
     def screen(self) -> list[str]:
         """The rows of the screen, without trailing blanks."""
         with self._lock:
             return [row.rstrip() for row in self._screen.display]
+
+    def cells(self) -> list[list[tuple[str, str, str, bool]]]:
+        """The characters of the screen with their colours, and whether they are bold."""
+        with self._lock:
+            buffer = self._screen.buffer
+            return [
+                [
+                    (cell.data, cell.fg, cell.bg, cell.bold)
+                    for cell in (buffer[row][column] for column in range(COLUMNS))
+                ]
+                for row in range(ROWS)
+            ]
 
     def close(self) -> None:
         """End the program, if it still runs."""
