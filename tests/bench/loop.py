@@ -22,8 +22,8 @@ HELD_OUT = "boxoffice,feedreader,seedbank,tidewatch"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=200)
-    parser.add_argument("--held-out-examples", type=int, default=66)
+    parser.add_argument("--rows", type=int, default=80)
+    parser.add_argument("--held-out-examples", type=int, default=60)
     parser.add_argument("--output", type=Path, default=ROOT / "out" / "loop-smoke")
     arguments = parser.parse_args()
     try:

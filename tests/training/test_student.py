@@ -93,6 +93,8 @@ def test_rows_are_written_as_trainers_read_them() -> None:
 
 
 @needs_ray
+@pytest.mark.timeout(180)
+@pytest.mark.filterwarnings("ignore")
 def test_ray_gives_the_same_rows_in_the_same_order() -> None:
     alone = list(make_rows(taught(), "sweep-next-edit", max_tokens=900))
     together = list(make_rows(taught(), "sweep-next-edit", max_tokens=900, engine="ray"))

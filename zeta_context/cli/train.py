@@ -85,8 +85,8 @@ def student_command(
 @click.option("-o", "--output", type=_FOLDER, required=True)
 @click.option("--config", default="smollm2-135m", show_default=True, metavar="NAME|FILE")
 @click.option("--hold-out", required=True, metavar="NAMES", help="Repositories, with commas.")
-@click.option("--rows", type=click.IntRange(min=1), default=200, show_default=True)
-@click.option("--held-out-examples", type=click.IntRange(min=1), default=66, show_default=True)
+@click.option("--rows", type=click.IntRange(min=1), default=80, show_default=True)
+@click.option("--held-out-examples", type=click.IntRange(min=1), default=60, show_default=True)
 @click.pass_context
 def loop_command(
     ctx: click.Context,
@@ -144,7 +144,8 @@ def _open_model(path: Path) -> Runner:
     from zeta_context.runners.opening import open_runner
     from zeta_context.runners.settings import ModelSettings
 
-    return open_runner(ModelSettings(path=str(path)))
+    # An answer that takes long here is still an answer.
+    return open_runner(ModelSettings(path=str(path), timeout_ms=600_000.0))
 
 
 def _require_libraries() -> None:

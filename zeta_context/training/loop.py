@@ -47,8 +47,8 @@ class LoopSettings:
     """
 
     held_out: tuple[str, ...]
-    max_rows: int = 200
-    max_held_out: int = 66
+    max_rows: int = 80
+    max_held_out: int = 60
     every: int = 2
     every_held_out: int = 5
     excerpt_tokens: int = 110

@@ -8,6 +8,7 @@ for, with the same rows in the same order. Knows nothing of tokenizers or models
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -115,6 +116,7 @@ def _make_batch(batch: Sequence[str], name: str, max_tokens: int | None) -> list
 def _run_on_ray(
     batches: Iterator[list[str]], arguments: tuple[str, int | None], workers: int
 ) -> Iterator[list[Row | str]]:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would tell its makers that it is used
     try:
         import ray
         import ray.data

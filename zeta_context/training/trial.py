@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+from zeta_context.errors import DatasetError
 from zeta_context.events.document import OpenDocument
 from zeta_context.metrics.delta_chrf import best_score, score_delta_chrf
 from zeta_context.predict.prediction import Prediction
@@ -25,7 +26,10 @@ from zeta_context.training.example import Example
 
 RESAMPLES = 4_000
 SILENCES = frozenset({"no_edit"})
-"""Reasons for no prediction that are an answer; every other one is a failure to parse."""
+"""Reasons for no prediction that are an answer, too."""
+
+UNREADABLE = frozenset({"truncated", "bad_output"})
+"""Reasons for which an answer counts as a failure to parse. Every other one is a fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +83,7 @@ class Attempt:
     @property
     def is_parsed(self) -> bool:
         """Whether the model gave an answer that could be read, silence included."""
-        return not self.reason or self.reason in SILENCES
+        return self.reason not in UNREADABLE
 
 
 def try_model(
@@ -89,7 +93,10 @@ def try_model(
     *,
     on_attempt: Callable[[Attempt], None] | None = None,
 ) -> list[Attempt]:
-    """What the model predicts for each example, and how well; one question at a time."""
+    """What the model predicts for each example, and how well; one question at a time.
+
+    Raises DatasetError when the model could not be asked: that says nothing about it.
+    """
     proposer = ModelProposer(runner, prompt_format)
     attempts = []
     for example in examples:
@@ -120,6 +127,8 @@ def _attempt(example: Example, proposer: ModelProposer) -> Attempt:
         )
     )
     edits: tuple[TextEdit, ...] = ()
+    if not isinstance(answer, Prediction) and answer.reason not in SILENCES | UNREADABLE:
+        raise DatasetError(f"{example.name} cannot be tried: {answer.reason}: {answer.detail}")
     if isinstance(answer, Prediction):
         by = len(blank)
         edits = tuple(
