@@ -135,6 +135,21 @@ async def test_bad_input_27_a_body_that_is_too_long_is_not_read_to_its_end(serve
     assert n_read * 65_536 <= MAX_BATCH_BYTES + 2 * 65_536
 
 
+async def test_a_body_that_comes_drop_by_drop_is_given_up(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeta_context.ingest.receive.READ_S", 0.1)
+
+    async def drip() -> Any:
+        yield b"\x81"
+        await asyncio.sleep(30)
+        yield b"\x81"
+
+    headers = {"content-type": CONTENT_TYPE, "authorization": f"Bearer {TOKEN}"}
+    reply = await server.client.post(BATCHES_PATH, content=drip(), headers=headers)
+    assert reply.status_code == 408
+
+
 async def test_bad_input_27_what_is_no_batch_is_a_400(server: Server) -> None:
     for name, make in HOSTILE_BATCHES.items():
         reply = await server.post(make())

@@ -37,6 +37,9 @@ from zeta_context.ingest.tokens import Tokens
 from zeta_context.rollout.following import ROLLOUT_PATH
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024
+READ_S = 60.0
+"""How long a body may take to come."""
+
 MAX_WAITING = 64
 """Requests that are worked on at a time; a further one is told to come later."""
 
@@ -98,12 +101,15 @@ class Receiver:
                 return refusal or _refuse(401, "no such token")
             self._n_busy += 1
             try:
-                body = await _read(request)
+                async with asyncio.timeout(READ_S):
+                    body = await _read(request)
                 if body is not None:
                     return await take(tenant, body)
                 return _refuse(413, f"a body holds at most {MAX_BATCH_BYTES:,} bytes")
             except ClientDisconnect:
                 answer = _refuse(400, "the body was cut off")
+            except TimeoutError:
+                answer = _refuse(408, f"a body has to come within {READ_S:g} s")
             except CaptureError as problem:
                 answer = _refuse(400, str(problem))
             except IngestError:
