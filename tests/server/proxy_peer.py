@@ -64,7 +64,7 @@ class Peer:
     def send(self, **message: Any) -> None:
         self.write(encode(**message))
 
-    def receive(self, timeout_s: float = 15) -> dict[str, Any]:
+    def receive(self, timeout_s: float = 40) -> dict[str, Any]:
         """The next message."""
         ends = time.monotonic() + timeout_s
         while not self._frames:
@@ -79,7 +79,7 @@ class Peer:
         message: dict[str, Any] = json.loads(self._frames.pop(0).body)
         return message
 
-    def answer_to(self, number: object, timeout_s: float = 15) -> dict[str, Any]:
+    def answer_to(self, number: object, timeout_s: float = 40) -> dict[str, Any]:
         """The answer with an id; what comes before it is skipped."""
         while (message := self.receive(timeout_s)).get("id") != number or "method" in message:
             pass
@@ -94,7 +94,7 @@ class Peer:
         assert self.process.stdin is not None
         self.process.stdin.close()
 
-    def finish(self, timeout_s: float = 15) -> tuple[bytes, bytes, int]:
+    def finish(self, timeout_s: float = 40) -> tuple[bytes, bytes, int]:
         """All output, all of the error stream, the exit status: waits for the end."""
         out, err = self.process.communicate(timeout=timeout_s)
         return bytes(self.received) + out, err, self.process.returncode

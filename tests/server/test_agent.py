@@ -36,7 +36,7 @@ def test_it_predicts_for_a_file_without_any_server(tmp_path: Path) -> None:
         assert len(typist.ask("textDocument/codeAction", 4, **asked)) == 2
         assert peer.request(6, "shutdown") is None
         peer.send(method="exit")
-        assert peer.process.wait(10) == 0
+        assert peer.process.wait(30) == 0
 
 
 def test_the_users_settings_name_the_servers_that_it_starts(
@@ -101,7 +101,7 @@ def test_it_ends_with_its_input(sent: bytes, status: int) -> None:
         peer.write(sent)
         peer.close_input()
         peer.process.stdin = None
-        assert peer.process.wait(10) == status
+        assert peer.process.wait(30) == status
 
 
 def test_malformed_messages_are_survived(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class Typist:
 
     def predict_soon(self, row: int) -> dict[str, Any]:
         """The same, once a worker is there that knows the document."""
-        ends = time.monotonic() + 20
+        ends = time.monotonic() + 40
         while time.monotonic() < ends:
             answer = self.predict(row)
             if answer.get("reason") not in ("worker_unavailable", "document_not_open"):
@@ -85,7 +85,7 @@ class Typist:
 
 def worker_of(pump: int) -> int:
     """The process id of the worker below a pump."""
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 30
     while time.monotonic() < ends:
         for child in Path(f"/proc/{pump}/task/{pump}/children").read_text().split():
             with contextlib.suppress(OSError):
@@ -103,7 +103,7 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_until_gone(pid: int) -> None:
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 30
     while is_alive(pid):
         assert time.monotonic() < ends
         time.sleep(0.02)
