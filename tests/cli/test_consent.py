@@ -80,6 +80,16 @@ def test_the_second_consent_needs_the_first_and_is_taken_back_alone(repo: GitRep
     assert state(repo) == ("on", "allowed")
 
 
+def test_the_ledger_notes_each_withdrawal_once(repo: GitRepo) -> None:
+    run("consent", "grant", "--yes", str(repo.root))
+    run("consent", "grant", "--settled-text", "--yes", str(repo.root))
+    run("consent", "withdraw", str(repo.root))
+    run("consent", "withdraw", str(repo.root))
+    entries = json.loads(run("consent", "export").stdout)["ledger"]
+    withdrawn = [one["fields"]["purpose"] for one in entries if one["kind"] == "withdrawal"]
+    assert sorted(withdrawn) == ["settled_text", "starting_state"]
+
+
 def put_record() -> bytes:
     """Keep an example of the one project with a consent; its bytes, which are compressed."""
     (grant,) = GrantStore().all()
@@ -187,6 +197,6 @@ def test_a_model_elsewhere_is_asked_only_after_its_notice(
     assert json.loads(run("consent", "remote", "--json").stdout) == {url: False}
     shown = run("consent", "remote", says="y\n")
     assert url in shown.stdout
-    assert "At most 7 requests a day" in shown.stdout
+    assert "At most 7 requests are sent a day" in shown.stdout
     assert json.loads(run("consent", "remote", "--json").stdout) == {url: True}
     assert "remote_shown" in run("ledger", "show").stdout

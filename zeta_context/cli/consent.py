@@ -243,27 +243,44 @@ def remote(yes: bool, as_json: bool) -> None:
 def _withdraw_one(store: GrantStore, project: str, purpose: Purpose) -> int:
     """Close the gate, wipe the spool, write it down; how many records there were."""
     from zeta_context.capture.ledger import Ledger
+
+    standing = _find_standing(store, project)
+    before = store.withdraw(project, purpose)
+    n_wiped = 0
+    if purpose == "starting_state":
+        n_wiped = _wipe(project)
+    elif before is not None:
+        n_wiped = _wipe(project, before.consent_id)
+    for grant in standing:
+        if purpose in ("starting_state", grant.purpose):
+            _note(lambda grant=grant: Ledger().note_withdrawal(grant, n_wiped))
+    return n_wiped
+
+
+def _find_standing(store: GrantStore, project: str) -> list[Grant]:
+    """The consents of a project that are not withdrawn."""
+    found = [grant for grant in store.all() if grant.project == project]
+    return [grant for grant in found if not grant.is_withdrawn]
+
+
+def _wipe(project: str, *consent_ids: str) -> int:
+    """Wipe a project's records, or those under some consents, from the spool; how many."""
     from zeta_context.capture.spool import Spool
     from zeta_context.capture.spool_file import spool_path
 
-    before = store.withdraw(project, purpose)
-    only = () if purpose == "starting_state" or before is None else (before.consent_id,)
-    n_wiped = 0
-    if spool_path().exists() and (purpose == "starting_state" or only):
+    if not spool_path().exists():
+        return 0
+    try:
+        spool = Spool()
         try:
-            spool = Spool()
-            try:
-                n_wiped = spool.withdraw(project, only)
-            finally:
-                spool.close()
-        except (CaptureError, OSError, sqlite3.Error) as problem:
-            raise ConsentError(
-                "consent is withdrawn and nothing more is sent, but the spool could not be wiped "
-                f"({type(problem).__name__}): run this again"
-            ) from None
-    if before is not None:
-        _note(lambda: Ledger().note_withdrawal(before, n_wiped))
-    return n_wiped
+            return spool.withdraw(project, consent_ids)
+        finally:
+            spool.close()
+    except (CaptureError, OSError, sqlite3.Error) as problem:
+        raise ConsentError(
+            "consent is withdrawn and nothing more is sent, but the spool could not be wiped "
+            f"({type(problem).__name__}): run this again"
+        ) from None
 
 
 def _collect_facts(path: Path) -> Facts:

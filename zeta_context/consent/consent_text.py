@@ -41,17 +41,20 @@ STARTING_STATE = ConsentText(
 May examples of your editing in this project be collected, to train a model that predicts edits?
 
 What is collected: at some of the moments when a prediction is asked for, the text around your
-cursor, your recent edits, excerpts of related files of this project, the diagnostics near the
-cursor, the prediction that was made, and whether it was shown, accepted or rejected. With it go a
-random number for this installation, the project's current commit and its licence. Not collected:
-your name, your address, where the project lies on your disk, files that git ignores or does not
-track, files that are excluded, anything in which a secret is found, and what you write afterwards.
+cursor, your recent edits, excerpts of related files of this project, with their paths in the
+project, the diagnostics near the cursor, the prediction that was made, and whether it was shown,
+accepted or rejected. With it go a random number for this installation, the name of the project's
+folder, its current commit and its licence. Not collected: your name, your address, where the
+project lies on your disk, files that git ignores or does not track, files that are excluded,
+anything in which a secret is found, and what you write afterwards.
 
 Only while this project is open source: its licence files are checked every time.
 
-Who gets it: {operator}, who runs the collection server {server} and keeps it there to train
-models; and {teacher}, the provider of the teacher model, which is sent parts of it to write
-training targets. Models that are trained from it may be published.
+Who gets it:
+- {operator}, who runs the collection server {server}
+  and keeps it there to train models;
+- {teacher}, the provider of the teacher model, which is sent parts of it to write training targets.
+Models that are trained from it may be published.
 
 When: nothing is sent before a waiting time (a day, unless you set another) is over. Until then you
 can read, remove and change all of it: `zeta-context spool list`. What was sent is written down:

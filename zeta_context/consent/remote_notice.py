@@ -31,9 +31,9 @@ is not sent: files that git ignores or that are excluded, files outside the proj
 which a secret is found, and anything of a project whose .zeta_context.toml says `remote = false`.
 
 It goes to whoever runs that server; what they keep and do with it is for them to say, not for us.
-At most {requests} requests a day, and {cost:g} a day by the prices you set. Each day's use is
-written to your ledger: `zeta-context ledger show`. To stop, take the address out of `allowed` under
-[remote] in your configuration.
+At most {requests} requests are sent a day, and none once the day's cost, by the prices you set, is
+{cost:g}. Each day's use is written to your ledger: `zeta-context ledger show`. To stop, take the
+address out of `allowed` under [remote] in your configuration.
 """
 
 
