@@ -594,11 +594,15 @@ With a prefix argument (LINE), take its next line."
 (defun zeta-context-wrong ()
   "Write down what was predicted wrongly, as a scenario on this machine."
   (interactive)
-  (let ((arguments (append (cdr zeta-context-program) '("wrong"))))
-    (message "%s" (string-trim
-                   (with-output-to-string
-                     (apply #'process-file (car zeta-context-program) nil
-                            (list standard-output t) nil arguments))))))
+  (zeta-context--request
+   :zeta/state nil
+   (lambda (state)
+     (with-temp-buffer
+       (insert (jsonrpc--json-encode state))
+       (let ((coding-system-for-write 'utf-8))
+         (apply #'call-process-region nil nil (car zeta-context-program) t t nil
+                (append (cdr zeta-context-program) '("wrong"))))
+       (message "zeta-context: written to %s" (string-trim (buffer-string)))))))
 
 ;;;; Behind the proxy
 

@@ -38,6 +38,9 @@ COMMANDS = {
         module="uninstall", summary="Take out of editors what `setup` put there."
     ),
     "plugin": Registered(module="plugin", summary="Check an editor plugin against the protocol."),
+    "wrong": Registered(
+        module="wrong", summary="Write down a wrong prediction, as a scenario, on this machine."
+    ),
     "acp": Registered(module="acp", summary="Serve predictions over the Agent Client Protocol."),
     "play": Registered(module="play", summary="Edit a file in the terminal and watch predictions."),
     "doctor": Registered(

@@ -58,6 +58,7 @@ class FeatureSet:
             "textDocument/copilotInlineEdit", features.copilot_inline_edit, is_replaced=True
         )
         self._serve("textDocument/codeAction", features.code_actions)
+        self._serve("zeta/state", features.state)
         self._server.feature("zeta/status")(lambda params: status())
         self._serve("workspace/executeCommand", self._run_command)
         for method in _TOLD:

@@ -18,6 +18,7 @@ from zeta_context.prompt.input import Trigger
 from zeta_context.server.description import describe
 from zeta_context.server.documents import EditorDocument, EditorDocuments
 from zeta_context.server.made import Made, MadePredictions
+from zeta_context.server.state import describe_state
 from zeta_context.server.version import PROTOCOL_VERSION
 from zeta_context.session import Session
 from zeta_context.text.point import Span
@@ -282,6 +283,18 @@ class Features:
                 "selection": self.documents.range(made.before, Span(start, start)),
             }
         return None
+
+    async def state(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
+        """`zeta/state`: the state of the editor at a place, None for an unknown document."""
+        document = self._document(params)
+        state = self.documents.state(document) if document is not None else None
+        if document is None or state is None:
+            return None
+        position = params.get("position") or self.cursor(document) or {"line": 0, "character": 0}
+        offset = self.documents.offset(state.snapshot, position)
+        made = self.made.standing(document)
+        prediction = made.prediction if made is not None else None
+        return describe_state(self.session, document.address, offset, prediction)
 
     def status(self) -> dict[str, Any]:
         """`zeta/status`: what has happened so far; names, counts and places, never text."""

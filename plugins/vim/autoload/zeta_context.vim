@@ -167,3 +167,8 @@ function! zeta_context#status() abort
     echomsg l:line
   endfor
 endfunction
+
+" Write down what was predicted wrongly, as a scenario, on this machine.
+function! zeta_context#wrong() abort
+  echomsg py3eval(printf('zeta_vim.wrong(%d, %d, %d)', bufnr(), line('.') - 1, charcol('.') - 1))
+endfunction

@@ -5,6 +5,7 @@ passes between the two are plain values. Knows nothing of how predictions are sh
 """
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -317,6 +318,25 @@ def text(number):
     """The text as the session has it."""
     path = desk.paths[number]
     return desk.ask(lambda: desk.session.document(path).snapshot.text)
+
+
+def wrong(number, row, column):
+    """Write the state at a place as a scenario, on this machine; where it is, or what failed."""
+    path, prediction = desk.paths[number], desk.prediction
+
+    def work():
+        from zeta_context.server.state import describe_state
+        from zeta_context.text.point import Point
+
+        offset = desk.session.document(path).snapshot.offset(Point(row, column))
+        return describe_state(desk.session, path, offset, prediction)
+
+    program = vim.eval("get(g:, 'zeta_context_program', 'zeta-context')")
+    state = json.dumps(desk.ask(work))
+    done = subprocess.run(
+        [program, "wrong"], input=state, capture_output=True, text=True, check=False
+    )
+    return (done.stdout if done.returncode == 0 else done.stderr).strip()
 
 
 def status():

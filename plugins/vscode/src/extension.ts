@@ -1,5 +1,7 @@
 // Joins the agent, the offers and the editor's commands.
+import { execFile } from "node:child_process";
 import * as vscode from "vscode";
+import type { LanguageClient } from "vscode-languageclient/node";
 import { createAgent, findMismatch, program } from "./agent";
 import { decorations } from "./display";
 import { Offers } from "./offers";
@@ -31,7 +33,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   on("status", async () => showStatus(await agent.sendRequest<Status>("zeta/status", {})));
   // The words are the program's own, and the decision is made there.
   on("consent", () => runInTerminal("consent", "status"));
-  on("wrong", () => runInTerminal("wrong"));
+  on("wrong", () => writeWrong(agent));
   context.subscriptions.push(
     bar,
     ...decorations,
@@ -69,6 +71,23 @@ function runInTerminal(...command: string[]): void {
   const terminal = vscode.window.createTerminal("zeta-context");
   terminal.show();
   terminal.sendText([program(), ...command].join(" "));
+}
+
+// The state at the cursor as a scenario, written by the program on this machine.
+async function writeWrong(agent: LanguageClient): Promise<void> {
+  const editor = vscode.window.activeTextEditor;
+  if (!editor) {
+    return;
+  }
+  const state = await agent.sendRequest("zeta/state", {
+    textDocument: { uri: editor.document.uri.toString() },
+    position: editor.selection.active,
+  });
+  const child = execFile(program(), ["wrong"], (error, stdout, stderr) => {
+    const told = error ? stderr.trim() : `Written to ${stdout.trim()}`;
+    void vscode.window.showInformationMessage(`Zeta: ${told}`);
+  });
+  child.stdin?.end(JSON.stringify(state));
 }
 
 async function showStatus(status: Status): Promise<void> {

@@ -16,6 +16,7 @@ import pytest
 from tests.e2e.editors.conftest import MAIN
 from tests.e2e.editors.parts import need_program
 from tools.terminal import Terminal, wait_for
+from zeta_context.evals.scenario_files import read_scenarios
 
 pytestmark = pytest.mark.e2e
 
@@ -214,6 +215,16 @@ def test_a_killed_agent_is_there_again_without_a_word(emacs: Emacs) -> None:
         emacs.rename(row)
         time.sleep(0.5)
     wait_for(emacs.has_prediction)
+
+
+def test_a_wrong_prediction_is_written_down_as_a_scenario(emacs: Emacs, tmp_path: Path) -> None:
+    emacs.rename_twice()
+    emacs.press("\x1bxzeta-context-wrong\r")
+    (path,) = wait_for(lambda: list(tmp_path.rglob("wrong/*.md")))
+    wait_for(lambda: path.read_text(encoding="utf-8"))
+    (scenario,) = read_scenarios(path)
+    assert scenario.text.splitlines() == emacs.rows
+    assert scenario.rejected is not None
 
 
 def test_it_quits_and_leaves_no_process_behind(emacs: Emacs) -> None:

@@ -14,6 +14,8 @@ from tests.e2e.editors import first_try
 from tests.e2e.editors.conftest import MAIN
 from tests.e2e.editors.neovim import PLUGIN, Neovim
 from tests.e2e.servers import Program, need
+from zeta_context.evals.scenario import texts_before
+from zeta_context.evals.scenario_files import read_scenarios
 from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
 
@@ -346,3 +348,16 @@ def test_a_plain_neovim_predicts_after_the_setup(project: Path, tmp_path: Path) 
     home.mkdir()
     assert "zeta_context.lua" in first_try.set_up(home)
     first_try.accept_first(home, project)
+
+
+def test_a_wrong_prediction_is_written_down_as_a_scenario(old_nvim: Neovim, tmp_path: Path) -> None:
+    rename_twice(old_nvim)
+    old_nvim.press(":ZetaWrong<CR>")
+    (told, _), *_ = old_nvim.wait_for(old_nvim.notified)
+    (path,) = (tmp_path / "XDG_STATE_HOME").rglob("wrong/*.md")
+    assert told == f"written to {path}"
+    (scenario,) = read_scenarios(path)
+    assert "".join(row + "\n" for row in old_nvim.rows) == scenario.text
+    assert scenario.rejected is not None
+    assert "+    logger.warning('𝒳 é 2', extra=data)" in scenario.rejected
+    assert texts_before(scenario)["main.py"] == MAIN

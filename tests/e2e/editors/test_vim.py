@@ -16,6 +16,7 @@ import pytest
 from tests.e2e.editors.conftest import MAIN
 from tests.e2e.editors.parts import apt_install, may_fetch, skipping
 from tools.terminal import Terminal, wait_for
+from zeta_context.evals.scenario_files import read_scenarios
 
 pytestmark = pytest.mark.e2e
 
@@ -211,6 +212,16 @@ def test_the_session_has_the_text_after_every_kind_of_change(vim: Vim) -> None:
         vim.press(keys)
         vim.expr("listener_flush()")
         assert vim.text() == "\n".join(vim.rows) + "\n", f"after {keys!r}"
+
+
+def test_a_wrong_prediction_is_written_down_as_a_scenario(vim: Vim, tmp_path: Path) -> None:
+    vim.rename_twice()
+    vim.press(":ZetaWrong\r")
+    (path,) = wait_for(lambda: list(tmp_path.rglob("wrong/*.md")))
+    wait_for(lambda: path.read_text(encoding="utf-8"))
+    (scenario,) = read_scenarios(path)
+    assert scenario.text.splitlines() == vim.rows
+    assert scenario.rejected is not None
 
 
 def test_it_quits_and_leaves_no_process_behind(vim: Vim) -> None:

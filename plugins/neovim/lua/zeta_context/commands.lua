@@ -92,10 +92,13 @@ function M.report_wrong()
     M.tell_missing()
     return
   end
-  vim.system(vim.list_extend(program, { "wrong" }), { text = true }, vim.schedule_wrap(function(done)
-    local told = vim.trim(done.stdout ~= "" and done.stdout or done.stderr)
-    vim.notify(told, done.code == 0 and vim.log.levels.INFO or vim.log.levels.WARN)
-  end))
+  require("zeta_context.offers").ask_state(function(state)
+    local options = { text = true, stdin = vim.json.encode(state) }
+    vim.system(vim.list_extend(program, { "wrong" }), options, vim.schedule_wrap(function(done)
+      local told = vim.trim(done.code == 0 and "written to " .. done.stdout or done.stderr)
+      vim.notify(told, done.code == 0 and vim.log.levels.INFO or vim.log.levels.WARN)
+    end))
+  end)
 end
 
 return M

@@ -216,6 +216,20 @@ function M.reject()
   return true
 end
 
+-- The state at the cursor, from which a scenario can be written.
+function M.ask_state(callback)
+  local buffer = vim.api.nvim_get_current_buf()
+  local peer = peers.of(buffer)
+  peer.request(buffer, "zeta/state", {
+    textDocument = { uri = peer.uri(buffer) },
+    position = cursor_position(buffer, peer.encoding()),
+  }, function(_, state)
+    if type(state) == "table" then
+      callback(state)
+    end
+  end)
+end
+
 function M.describe()
   local current = M.current()
   if current then
