@@ -14,6 +14,7 @@ from zeta_context.capture.example import ExampleOutcome, ExamplePrediction, make
 from zeta_context.cli.main import cli
 from zeta_context.counts import Counts
 from zeta_context.errors import DatasetError
+from zeta_context.evals.scenario import texts_before
 from zeta_context.events.event import Event
 from zeta_context.prompt.input import PromptInput
 from zeta_context.text.patch import render_unified
@@ -26,6 +27,7 @@ from zeta_context.training.dataset import (
 )
 from zeta_context.training.example import encode_example, read_examples
 from zeta_context.training.rows import encode_row, make_rows
+from zeta_context.training.scenarios import to_scenario
 
 CANARY = "canary_that_a_user_wrote_afterwards"
 
@@ -222,3 +224,17 @@ def run(*arguments: str) -> str:
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 0, (result.output, result.exception)
     return result.stdout
+
+
+def test_a_scenario_leaves_out_the_edits_that_lie_outside_of_its_excerpt() -> None:
+    (example,), _ = pull([export(captured(1))])
+    elsewhere = replace(
+        example.prompt_input.events[0], diff="@@ -900,1 +900,1 @@\n-not_here\n+nor_this\n"
+    )
+    events = (elsewhere, *example.prompt_input.events)
+    shown = replace(example, prompt_input=replace(example.prompt_input, events=events))
+    scenario = to_scenario(shown)
+    assert len(scenario.history) == 1
+    assert texts_before(scenario)["readings/store.py"].endswith("word_1_39\n")
+    assert scenario.prompt_input is not None
+    assert len(scenario.prompt_input.events) == 2

@@ -6,7 +6,16 @@ measured is what was gathered. Knows nothing of files.
 
 from __future__ import annotations
 
-from zeta_context.evals.scenario import ExpectedPatch, HistoryStep, Origin, Scenario
+from dataclasses import replace
+
+from zeta_context.errors import EvalError
+from zeta_context.evals.scenario import (
+    ExpectedPatch,
+    HistoryStep,
+    Origin,
+    Scenario,
+    texts_before,
+)
 from zeta_context.prompt.input import PromptInput
 from zeta_context.text.edit import TextEdit, apply_edits
 from zeta_context.text.patch import render_unified
@@ -26,20 +35,12 @@ def to_scenario(example: Example) -> Scenario:
     rejected = None
     if example.rejected is not None:
         rejected = _render(prompt_input, example.rejected)
-    return Scenario(
+    scenario = Scenario(
         name=example.name,
         path=prompt_input.path,
         text=prompt_input.cursor_excerpt,
         cursor=prompt_input.cursor_offset,
         start_row=prompt_input.excerpt_start_row,
-        history=tuple(
-            HistoryStep(
-                diff=f"--- {event.path}\n+++ {event.path}\n{event.diff}",
-                predicted=event.predicted,
-            )
-            for event in prompt_input.events
-            if event.path == prompt_input.path and event.diff
-        ),
         expected=tuple(
             ExpectedPatch(diff=_render(prompt_input, target.edits), cursor=target.cursor)
             for target in example.targets
@@ -51,6 +52,23 @@ def to_scenario(example: Example) -> Scenario:
         origin=_ORIGINS[example.origin],
         prompt_input=prompt_input,
     )
+    return _with_history(scenario, prompt_input)
+
+
+def _with_history(scenario: Scenario, prompt_input: PromptInput) -> Scenario:
+    """The scenario with the edits that can be undone in its text: those of its own rows."""
+    for event in reversed(prompt_input.events):
+        if event.path != scenario.path or not event.diff:
+            continue
+        header = f"--- {event.path}\n+++ {event.path}\n"
+        step = HistoryStep(diff=header + event.diff, predicted=event.predicted)
+        longer = replace(scenario, history=(step, *scenario.history))
+        try:
+            texts_before(longer)
+        except EvalError:
+            continue
+        scenario = longer
+    return scenario
 
 
 def _render(prompt_input: PromptInput, edits: tuple[TextEdit, ...]) -> str:
