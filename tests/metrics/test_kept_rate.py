@@ -139,7 +139,7 @@ _LINES = st.lists(st.sampled_from(["a\n", "b c\n", "\n", "  d\r\n", "e"]), max_s
 
 @settings(max_examples=150, deadline=None)
 @given(_LINES, _LINES, _LINES, _LINES, _LINES)
-def test_lines_that_all_begin_with_change_nothing(
+def test_lines_that_all_share_at_their_ends_change_nothing(
     head: str, base: str, predicted: str, reference: str, tail: str
 ) -> None:
     texts = [f"{head}{text}{tail}" for text in (base, predicted, reference)]

@@ -76,13 +76,11 @@ def score_group(scores: Iterable[ScenarioScore]) -> GroupScore:
         delta_chrf=_mean(one.delta_chrf.score for one in bests),
         delta_chrf_published=_mean(_published(one) for one in wanting),
         delta_chrf_mean=_mean(one.mean for one in wanting if one.mean is not None),
-        delta_chrf_indented=_mean(one.indented for one in bests),
+        delta_chrf_indented=_mean(one.indented for one in wanting if one.indented is not None),
         delta_chrf_shown=_mean(one.points for one in wanting if one.answer.is_shown),
         ceiling=_mean(one.ceiling.best for one in wanting if one.ceiling is not None),
-        kept_rate=_mean(
-            one.best.kept.kept_rate for one in wanting if one.best and one.size.characters
-        ),
-        recall_rate=_mean(one.kept.recall_rate for one in bests),
+        kept_rate=_mean(one.kept.kept_rate for one in wanting if one.kept and one.size.places),
+        recall_rate=_mean(one.kept.recall_rate for one in wanting if one.kept),
         lines=sum((one.lines for one in bests), Hits()),
         rows=sum((one.rows for one in bests), Hits()),
         exact=_rate(bests, lambda one: one.lines.false_positives + one.lines.false_negatives == 0),

@@ -290,7 +290,7 @@ def _reference(found: ReferenceScore) -> str:
     chrf = found.delta_chrf
     return (
         f"{chrf.score:.1f} (P {chrf.precision:.2f}, R {chrf.recall:.2f}), "
-        f"kept {found.kept.kept_rate:.0%}, lines F1 {found.lines.f1:.2f}"
+        f"lines F1 {found.lines.f1:.2f}"
     )
 
 

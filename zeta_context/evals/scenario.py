@@ -14,13 +14,13 @@ from typing import Literal, get_args
 
 from zeta_context.errors import EvalError, PatchError
 from zeta_context.events.language import language_of
+from zeta_context.metrics.patches import read_patch
 from zeta_context.prompt.input import PromptInput
 from zeta_context.text.patch import (
     FilePatch,
     Patch,
     PatchHunk,
     apply_hunks,
-    parse_patch,
     render_patch,
     reverse_hunks,
 )
@@ -129,7 +129,7 @@ def texts_before(scenario: Scenario, *, steps: int | None = None) -> dict[str, s
     for number in range(len(scenario.history), len(scenario.history) - count, -1):
         step = scenario.history[number - 1]
         try:
-            for file in reversed(parse_patch(step.diff).files):
+            for file in reversed(read_patch(step.diff).files):
                 _apply(scenario, texts, _turn_round(file))
         except PatchError as error:
             raise EvalError(
@@ -145,7 +145,7 @@ def texts_after(scenario: Scenario, diff: str) -> dict[str, str]:
     """
     texts = scenario.texts
     try:
-        for file in parse_patch(diff).files:
+        for file in read_patch(diff).files:
             _apply(scenario, texts, file)
     except PatchError as error:
         raise EvalError(f"{scenario.name}: the patch does not apply: {error}") from None
@@ -156,7 +156,7 @@ def changed_paths(diffs: Iterable[str]) -> tuple[str, ...]:
     """The paths that diffs touch, each once, in order of first mention."""
     paths: dict[str, None] = {}
     for diff in diffs:
-        for file in parse_patch(diff).files:
+        for file in read_patch(diff).files:
             path = file.new_path or file.old_path
             if path is not None:
                 paths[path] = None

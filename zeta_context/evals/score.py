@@ -46,6 +46,9 @@ from zeta_context.text.snapshot import TextSnapshot
 MAX_EARLIER = 4
 """How many edits back a reversal is looked for."""
 
+INDENTED = frozenset({"coffeescript", "haskell", "makefile", "nim", "python", "sass", "yaml"})
+"""Languages in which indentation is code: they have a deltaChrF of its own that sees it."""
+
 Kind = Literal["insert", "delete", "replace", "quiet", "unknown"]
 """What the first reference does."""
 
@@ -66,8 +69,6 @@ class ReferenceScore:
     """The answer against one of the references, by the metrics that need one."""
 
     delta_chrf: DeltaChrf
-    indented: float
-    kept: KeptRate
     lines: Hits
     rows: Hits
     files: Hits
@@ -78,6 +79,7 @@ class ReferenceScore:
 class ScenarioScore:
     """What an answer came to. `best` is the reference that it meets best; None without any.
 
+    `kept` and `indented` (the deltaChrF that sees indentation) are against the best one, too.
     `mean` is the mean deltaChrF over the references, `ceiling` what these come to among
     themselves. `new_errors` are syntax errors that the answer adds, None where the language has no
     grammar here.
@@ -90,6 +92,8 @@ class ScenarioScore:
     expected_size: ChangeSize | None
     references: tuple[ReferenceScore, ...] = ()
     best: ReferenceScore | None = None
+    kept: KeptRate | None = None
+    indented: float | None = None
     mean: float | None = None
     ceiling: Ceiling | None = None
     reversal: Reversal = NO_REVERSAL
@@ -129,6 +133,17 @@ def score_answer(scenario: Scenario, answer: ScenarioAnswer) -> ScenarioScore:
         for expected, target in zip(scenario.expected, targets, strict=True)
     ]
     best = max(references, key=_rank, default=None)
+    kept, indented = None, None
+    if best is not None:
+        number = references.index(best)
+        patches = (scenario.expected[number].diff, answer.patch)
+        before, wanted, got = _joined(scenario, patches, original, targets[number], actual)
+        kept = score_kept_rate(base=before, predicted=got, reference=wanted)
+        indented = best.delta_chrf.score
+        if scenario.language in INDENTED:
+            indented = score_delta_chrf(
+                original=before, expected=wanted, actual=got, whitespace="keep_indentation"
+            ).score
     now, predicted = original[scenario.path], actual[scenario.path]
     earlier = _earlier(scenario) if predicted != now else []
     sizes = [_measure(original, target) for target in targets]
@@ -145,6 +160,8 @@ def score_answer(scenario: Scenario, answer: ScenarioAnswer) -> ScenarioScore:
         expected_size=sizes[references.index(best)] if best is not None else None,
         references=tuple(references),
         best=best,
+        kept=kept,
+        indented=indented,
         mean=mean_score([one.delta_chrf for one in references]) if references else None,
         ceiling=_ceiling(scenario, original, targets),
         reversal=back,
@@ -170,17 +187,11 @@ def _score_reference(
     target: Mapping[str, str],
     actual: Mapping[str, str],
 ) -> ReferenceScore:
-    original = scenario.texts
-    paths = _touched(scenario, (expected.diff, answer.patch))
-    before, wanted, got = (_join(texts, paths) for texts in (original, target, actual))
+    patches = (expected.diff, answer.patch)
+    before, wanted, got = _joined(scenario, patches, scenario.texts, target, actual)
     chrf = score_delta_chrf(original=before, expected=wanted, actual=got)
-    indented = score_delta_chrf(
-        original=before, expected=wanted, actual=got, whitespace="keep_indentation"
-    )
     return ReferenceScore(
         delta_chrf=chrf,
-        indented=indented.score,
-        kept=score_kept_rate(base=before, predicted=got, reference=wanted),
         lines=score_exact_lines(expected=expected.diff, actual=answer.patch),
         rows=score_rows(expected=expected.diff, actual=answer.patch),
         files=score_files(expected=expected.diff, actual=answer.patch),
@@ -195,6 +206,14 @@ def _rank(one: ReferenceScore) -> tuple[float, float, float]:
 def _touched(scenario: Scenario, diffs: Sequence[str]) -> list[str]:
     """The files that any of the patches changes, the scenario's own first."""
     return list(dict.fromkeys((scenario.path, *changed_paths(diffs))))
+
+
+def _joined(
+    scenario: Scenario, patches: Sequence[str], *states: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The files that patches change, joined as the reference does it, in each state."""
+    paths = _touched(scenario, patches)
+    return tuple(_join(texts, paths) for texts in states)
 
 
 def _join(texts: Mapping[str, str], paths: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zeta_context.metrics.tokens import split_tokens
-from zeta_context.text.diff import diff_rows, diff_text, split_lines
+from zeta_context.text.diff import count_common_prefix, diff_rows, diff_text, split_lines
 from zeta_context.text.sequence import diff_sequences
 
 
@@ -37,18 +37,21 @@ class ChangeSize:
 
 def measure_change(old: str, new: str) -> ChangeSize:
     """The size of the smallest edits that take one text to the other."""
-    old_rows, new_rows = split_lines(old), split_lines(new)
+    start = old.rfind("\n", 0, count_common_prefix(old, new)) + 1
+    old_rows, new_rows = split_lines(old[start:]), split_lines(new[start:])
     hunks = diff_rows(old_rows, new_rows)
-    inserted = deleted = 0
+    inserted = deleted = inserted_characters = deleted_characters = 0
     for a0, a1, b0, b1 in hunks:
         before, after = "".join(old_rows[a0:a1]), "".join(new_rows[b0:b1])
         for hunk in diff_sequences(split_tokens(before), split_tokens(after)):
             deleted += hunk.old_end - hunk.old_start
             inserted += hunk.new_end - hunk.new_start
-    edits = diff_text(old, new)
+        for edit in diff_text(before, after):
+            deleted_characters += edit.span.length
+            inserted_characters += len(edit.new_text)
     return ChangeSize(
-        inserted_characters=sum(len(edit.new_text) for edit in edits),
-        deleted_characters=sum(edit.span.length for edit in edits),
+        inserted_characters=inserted_characters,
+        deleted_characters=deleted_characters,
         inserted_tokens=inserted,
         deleted_tokens=deleted,
         inserted_rows=sum(hunk.new_end - hunk.new_start for hunk in hunks),

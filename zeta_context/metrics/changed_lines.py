@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from zeta_context.metrics.counts import Hits, match_counts
-from zeta_context.text.patch import parse_patch
+from zeta_context.metrics.patches import read_patch
 
 VERSION = 1
 SIGNATURE = f"exactLines|average:micro|v:{VERSION}"
@@ -25,7 +25,7 @@ def _changed_lines(diff: str) -> Iterable[tuple[str, str]]:
     """The lines with their signs; a missing line feed at the end of a file does not count."""
     return Counter(
         (line.op, line.text.removesuffix("\n"))
-        for file in parse_patch(diff).files
+        for file in read_patch(diff).files
         for hunk in file.hunks
         for line in hunk.lines
         if line.op != " "

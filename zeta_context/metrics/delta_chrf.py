@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from zeta_context.text.diff import count_common_prefix, diff_text
@@ -90,15 +91,12 @@ def score_delta_chrf(
     """
     if original == expected == actual:
         return _make([(1.0, 1.0)], (0, 0, 0), beta, empty_orders, whitespace)
-    texts = _cut_shared_ends(original, expected, actual)
-    old, wanted, got = (_normalize(text, whitespace) for text in texts)
-    wanted_pieces, got_pieces = _cut(old, wanted), _cut(old, got)
-    longest = max(len(old), len(wanted), len(got))
+    wanted, got = (_measure(original, text, whitespace) for text in (expected, actual))
+    longest = max(wanted.longest, got.longest)
     rates: list[tuple[float, float]] = []
     matched = surplus = missing = 0
     for order in range(1, ORDERS + 1):
-        expected_delta = _delta(wanted_pieces, order)
-        actual_delta = _delta(got_pieces, order)
+        expected_delta, actual_delta = wanted.deltas[order - 1], got.deltas[order - 1]
         hits = _count_common(expected_delta, actual_delta)
         made = sum(map(abs, actual_delta.values()))
         due = sum(map(abs, expected_delta.values()))
@@ -157,19 +155,36 @@ def score_ceiling(
     return Ceiling(best=sum(bests) / count, mean=sum(means) / count, references=count)
 
 
-def _cut_shared_ends(*texts: str) -> list[str]:
-    """The texts without what all share at their ends, but for what n-grams need of it.
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """The n-grams that a change brings in and takes away, by order; `longest` is the length of the
+    longer text, or less where that is more than any order."""
+
+    deltas: tuple[Mapping[str, int], ...]
+    longest: int
+
+
+@lru_cache(maxsize=32)
+def _measure(original: str, text: str, whitespace: Whitespace) -> _Change:
+    """Kept for a while: one change is held against many others."""
+    old, new = (_normalize(one, whitespace) for one in _cut_shared_ends(original, text))
+    pieces = _cut(old, new)
+    deltas = tuple(_delta(pieces, order) for order in range(1, ORDERS + 1))
+    return _Change(deltas, max(len(old), len(new)))
+
+
+def _cut_shared_ends(original: str, text: str) -> tuple[str, str]:
+    """The texts without what both share at their ends, but for what n-grams need of it.
 
     Cuts only between two characters that are no white space, and leaves six such characters, so
     that what is left is collapsed, and has n-grams of every order, as before.
     """
-    first = texts[0]
-    head = min(count_common_prefix(first, other) for other in texts[1:])
-    backwards = first[::-1]
-    tail = min(count_common_prefix(backwards, other[::-1]) for other in texts[1:])
-    tail = min(tail, min(map(len, texts)) - head)
-    start, end = _find_cut(first, head), _find_cut(backwards, tail)
-    return [text[start : len(text) - end] for text in texts]
+    head = count_common_prefix(original, text)
+    backwards = original[::-1]
+    tail = count_common_prefix(backwards, text[::-1])
+    tail = min(tail, len(original) - head, len(text) - head)
+    start, end = _find_cut(original, head), _find_cut(backwards, tail)
+    return original[start : len(original) - end], text[start : len(text) - end]
 
 
 def _find_cut(text: str, shared: int) -> int:

@@ -112,14 +112,24 @@ def label_predicted(*, base: str, predicted: str, reference: str) -> list[tuple[
     return labels
 
 
-def _cut_shared_lines(*texts: str) -> list[str]:
-    """The texts without the lines that all begin with: they are kept whatever follows.
+def _cut_shared_lines(base: str, predicted: str, reference: str) -> list[str]:
+    """The texts without the lines that all share at their ends: they are kept whatever happens.
 
-    Cuts only where a line ends and the next is not empty, which no token spans.
+    Cuts only where a line ends and the next is not empty, which no token spans; and at the end
+    only what a comparison of two texts would not take for their common beginning.
     """
-    head = min(count_common_prefix(texts[0], other) for other in texts[1:])
-    start = _line_start(texts[0], head)
-    return [text[start:] for text in texts]
+    texts = [base, predicted, reference]
+    heads = [count_common_prefix(base, other) for other in texts[1:]]
+    start = _line_start(base, min(heads))
+    backwards = base[::-1]
+    tail = min(count_common_prefix(backwards, other[::-1]) for other in texts[1:])
+    for other, head in zip(texts[1:], heads, strict=True):
+        tail = min(tail, min(len(base), len(other)) - head)
+    end = len(base) - tail + 1  # the line feed before the first shared line is shared, too
+    while end < len(base) and not (base[end - 1] == "\n" and base[end] not in "\r\n"):
+        end += 1
+    cut = max(len(base) - end, 0)
+    return [text[start : len(text) - cut] for text in texts]
 
 
 def _line_start(text: str, reached: int) -> int:

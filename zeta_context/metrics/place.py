@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zeta_context.metrics.counts import Hits
-from zeta_context.text.patch import PatchHunk, parse_patch
+from zeta_context.metrics.patches import read_patch
+from zeta_context.text.patch import PatchHunk
 
 NEAR_ROWS = 20
 """Rows that an anchor may be away from the one it is matched with."""
@@ -46,7 +47,7 @@ def measure_cursor_distance(expected: int | None, actual: int | None) -> int | N
 def _anchors(diff: str) -> dict[str, list[int]]:
     """The anchor rows (0-based, of the old text) of each file."""
     anchors: dict[str, list[int]] = {}
-    for file in parse_patch(diff).files:
+    for file in read_patch(diff).files:
         rows = anchors.setdefault(file.new_path or file.old_path or "", [])
         for hunk in file.hunks:
             rows += _anchor_rows(hunk)

@@ -69,13 +69,23 @@ def _rows(one: Sequence[Hashable], other: Sequence[Hashable]) -> Iterator[int]:
 def _common_ends(one: Sequence[Hashable], other: Sequence[Hashable]) -> tuple[int, int]:
     """How many elements both begin with, and with how many of the others they end."""
     least = min(len(one), len(other))
-    head = 0
-    while head < least and one[head] == other[head]:
-        head += 1
-    tail = 0
-    while tail < least - head and one[-1 - tail] == other[-1 - tail]:
-        tail += 1
-    return head, tail
+    head = _count_shared(one, other, least)
+    return head, _count_shared(one[::-1], other[::-1], least - head)
+
+
+def _count_shared(one: Sequence[Hashable], other: Sequence[Hashable], least: int) -> int:
+    """How many of the first `least` elements are the same: by ever larger pieces, then halves."""
+    low, size = 0, 32
+    while low + size <= least and one[low : low + size] == other[low : low + size]:
+        low, size = low + size, size * 2
+    high = min(low + size, least)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _mask_by_diff(one: Sequence[Hashable], other: Sequence[Hashable]) -> list[bool]:
