@@ -6,7 +6,7 @@ LOCAL_VENV ?= .venv-local
 TRAIN_VENV ?= .venv-train
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-editors bench-editors pictures test-faults test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy bench-metrics bench-rollout bench-commits bench-ingest peer-suite record-sessions bench-gpu clean test-train loop-smoke bench-teacher
+.PHONY: help demo test test-editors bench-editors pictures test-faults test-local check format bench-core bench-repeat bench-runner bench-context bench-proxy bench-metrics bench-rollout bench-commits bench-ingest bench-quality peer-suite record-sessions bench-gpu clean test-train loop-smoke bench-teacher
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -116,6 +116,9 @@ bench-metrics: $(VENV)/.dev  ## how many answers are scored in a minute on two c
 
 bench-rollout: $(VENV)/.dev  ## false alarms and power of a rollout that is looked at every day: [RUNS=1000]
 	@$(BIN)/zeta-context rollout simulate --runs $(or $(RUNS),1000)
+
+bench-quality: $(VENV)/.dev  ## what keeps predictions switched on: hits, interpolation, ripple, verification, cost
+	@$(BIN)/python -m tests.bench.quality $(BENCH_ARGS)
 
 peer-suite: $(VENV)/.dev  ## a language server's own tests, with the proxy in between: SUITE=PATH
 	@$(BIN)/python -m tests.e2e.peer_suite "$(SUITE)"
