@@ -18,6 +18,7 @@ from zeta_context.events.projects import Projects
 from zeta_context.predict.composition import compose
 from zeta_context.predict.explanation import Explanation
 from zeta_context.predict.gating import BusyState
+from zeta_context.predict.last_case import offer_cases
 from zeta_context.predict.prediction import Discarded, Outcome, Part, Prediction, RejectReason
 from zeta_context.predict.report import report_session
 from zeta_context.predict.view import Proposer
@@ -63,6 +64,7 @@ class Session:
         )  # fmt: skip
         self._disk = DiskFollower(self.projects, self._tracker, self.counts)
         self._status = StatusOffer(self.status, counts=self.counts)
+        self._cases = offer_cases(self._predictor.last_case, self.counts)
         self._collecting: Collecting | None = None
         if self.settings.collection.is_complete:
             from zeta_context.capture.collecting import Collecting
@@ -79,6 +81,8 @@ class Session:
     async def __aenter__(self) -> Self:
         if self.settings.offer_status:
             self._status.start()
+        if self.settings.offer_cases:
+            self._cases.start()
         if self.settings.watch_files and self.settings.predict.gating.enabled:
             self._disk.start()
         if self._collecting is not None:
@@ -91,6 +95,7 @@ class Session:
     async def aclose(self) -> None:
         """Stop what was started: language servers, the watcher, the status socket, the sender."""
         self._status.stop()
+        self._cases.stop()
         self._disk.stop()
         await self._predictor.aclose()
         await self._gatherer.aclose()

@@ -38,8 +38,9 @@ class Settings:
     `remote` names the servers on other machines that prompts may be sent to, `collection` the
     server that examples may go to once the user has consented, `capture` how many, `rollout` whose
     experiments the user takes part in: nobody's by default. `offer_status` lets the same user's
-    `zeta-context doctor` ask how the session fares; `watch_files` tells what other programs do to
-    the project's files from typing.
+    `zeta-context doctor` ask how the session fares; `offer_cases` lets their `zeta-context wrong`
+    have the last prediction, text and all; `watch_files` tells what other programs do to the
+    project's files from typing.
     """
 
     context: ContextSettings = field(default_factory=ContextSettings)
@@ -50,6 +51,7 @@ class Settings:
     capture: CaptureSettings = field(default_factory=CaptureSettings)
     rollout: RolloutSettings = field(default_factory=RolloutSettings)
     offer_status: bool = True
+    offer_cases: bool = False
     watch_files: bool = True
 
 
@@ -91,7 +93,7 @@ def load_settings(path: Path | None = None) -> LoadedSettings:
 
 def user_defaults() -> Settings:
     """What holds where the user has no file: what they reject is remembered for them."""
-    return Settings(predict=_read_predict({}))
+    return Settings(predict=_read_predict({}), offer_cases=True)
 
 
 def _read(path: Path, *, must_exist: bool) -> str | None:
@@ -217,7 +219,7 @@ KEYS: Mapping[str, Mapping[str, Kind]] = {
         "max_per_hour": _COUNT,
         "token_env": _TEXT,
     },
-    "session": {"offer_status": _YES_OR_NO, "watch_files": _YES_OR_NO},
+    "session": {"offer_status": _YES_OR_NO, "offer_cases": _YES_OR_NO, "watch_files": _YES_OR_NO},
     "rollout": {"server": _TEXT, "public_key": _TEXT, "ring": _RING},
 }
 """Every key of the file, by section."""
@@ -251,7 +253,7 @@ class _Reading:
             collection=replace(self._collection(sections["collection"]), exclude=exclude),
             capture=CaptureSettings(**_only(sections["collection"], _CAPTURE_KEYS)),
             rollout=RolloutSettings(**sections["rollout"]),
-            **sections["session"],
+            **{"offer_cases": True, **sections["session"]},
         )
         return LoadedSettings(settings=settings, warnings=tuple(self._warnings))
 

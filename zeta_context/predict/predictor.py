@@ -24,6 +24,7 @@ from zeta_context.predict.checks import check_reversal
 from zeta_context.predict.explanation import Explanation
 from zeta_context.predict.following import Follower
 from zeta_context.predict.gating import DIRECT, BusyState, Gate
+from zeta_context.predict.last_case import LastCase
 from zeta_context.predict.offers import Offers
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.predict.requests import Request, RequestSchedule
@@ -68,6 +69,7 @@ class Predictor:
         self._counts = counts
         self._clock = clock
         self._sleep = sleep
+        self.last_case = LastCase()
         self.gate = Gate(settings.gating, offers.eagerness)
         self._schedule = RequestSchedule(
             throttle_s=settings.throttle_ms / 1000,
@@ -253,6 +255,7 @@ class Predictor:
             doubt = self.gate.doubt(answer, trigger)
             answer = answer if doubt is None else doubt
         shown = self._show(answer, view, trigger)
+        self.last_case.keep(view, shown if shown else answer)
         if self.on_answer is not None:
             self.on_answer(view, _answer_from(answer, shown))
         if shown is answer and stage.elapsed_ms >= self._settings.prefetch_from_ms:
