@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,15 +37,21 @@ needs_ray = pytest.mark.skipif(
 )
 
 
-def taught(count: int = 40) -> list[Example]:
+@cache
+def all_taught() -> tuple[Example, ...]:
     examples = []
     for state in find_states(read_sessions(SESSIONS)[:12], every=9, max_tokens=100):
         edits = teach(state.prompt_input)
         if edits:
             target = Target(edits=edits, source="teacher")
             examples.append(replace(state, targets=(target,)))
+    return tuple(examples)
+
+
+def taught(count: int = 40) -> list[Example]:
+    examples = all_taught()
     assert len(examples) >= count
-    return examples[:count]
+    return list(examples[:count])
 
 
 def test_starting_states_for_training_hold_nothing_that_was_written_afterwards() -> None:

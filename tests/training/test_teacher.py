@@ -264,17 +264,18 @@ ask_teacher(
 """
 
 
+@pytest.mark.timeout(240)
 def test_killed_at_any_moment_it_asks_nothing_twice(served: Served, tmp_path: Path) -> None:
     states, path = tmp_path / "many.jsonl", tmp_path / "answers.sqlite"
-    write_examples(states, map(state, range(400)))
+    write_examples(states, map(state, range(250)))
     chance = random.Random(7)
     kills = 0
     for _ in range(40):
         process = subprocess.Popen(
             [sys.executable, "-c", DRIVER, str(states), str(path), served.url + "/v1"]
         )
-        if kills >= 4:
-            assert process.wait(50) == 0
+        if kills >= 3:
+            assert process.wait(120) == 0
             break
         before = len(served.server.calls)
         while len(served.server.calls) < before + 5 and process.poll() is None:
@@ -289,7 +290,7 @@ def test_killed_at_any_moment_it_asks_nothing_twice(served: Served, tmp_path: Pa
     cache = AnswerCache(path)
     bill = cache.bill()
     cache.close()
-    assert bill.answers + bill.in_doubt == 400
+    assert bill.answers + bill.in_doubt == 250
     assert bill.in_doubt <= kills * RunLimits().concurrency
 
 
