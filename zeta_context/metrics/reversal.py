@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from zeta_context.errors import PatchError
 from zeta_context.metrics.subsequence import count_common
 from zeta_context.metrics.tokens import split_units
-from zeta_context.text.diff import split_lines
+from zeta_context.text.diff import count_common_prefix, split_lines
 from zeta_context.text.patch import PatchHunk, apply_hunks, parse_patch, reverse_hunks
 from zeta_context.text.sequence import diff_sequences
 from zeta_context.text.unified import HunkLine
@@ -57,6 +57,9 @@ NO_REVERSAL = Reversal(reversed_characters=0, total=0)
 
 def score_reversal(*, before: str, current: str, predicted: str) -> Reversal:
     """How much of the change from `current` to `predicted` undoes that from `before` to it."""
+    shared = min(count_common_prefix(current, other) for other in (before, predicted))
+    start = current.rfind("\n", 0, shared) + 1  # lines that all begin with change nothing
+    before, current, predicted = before[start:], current[start:], predicted[start:]
     history = _find_edits(before, current)
     prediction = _find_edits(current, predicted)
     total = sum(len(edit.old) + len(edit.new) for edit in prediction)
@@ -192,7 +195,8 @@ def _diff(old: Sequence[str], new: Sequence[str], start: int, new_start: int) ->
 
 def _distance(one: str, other: str) -> int:
     """Characters to delete and insert, within the lines that differ."""
-    rows, others = split_lines(one), split_lines(other)
+    start = one.rfind("\n", 0, count_common_prefix(one, other)) + 1
+    rows, others = split_lines(one[start:]), split_lines(other[start:])
     total = 0
     for a0, a1, b0, b1 in diff_sequences(rows, others):
         old, new = "".join(rows[a0:a1]), "".join(others[b0:b1])
