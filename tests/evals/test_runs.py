@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.evals.scripted_model import FORMAT, ScriptedRunner, unwanted, wanted, write_outputs
+from tests.runners.scripted_server import ScriptedServer, text
 from zeta_context.errors import EvalError, SettingsError
 from zeta_context.evals.ablate import make_variants, reduce_scenarios
 from zeta_context.evals.answer import ScenarioAnswer
@@ -297,3 +298,22 @@ async def test_a_cassette_that_was_recorded_answers_alike(tmp_path: Path) -> Non
 def test_a_contestant_that_there_is_none_of_is_told(spec: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         open_contestant(spec)
+
+
+async def test_a_model_behind_a_server_is_asked_in_its_format(tmp_path: Path) -> None:
+    (output,) = (WANTED[region] for region in WANTED if "depot" in region)
+    with ScriptedServer(text(output)) as server:
+        asked = open_contestant(f"http:{server.url},model=mine,format=zeta2_1,guarded=no")
+        done = scores(await run(tmp_path / "run", asked, SOME[:1]))
+        asked.close()
+    assert done[0].points == 100
+    (request,) = server.requests
+    assert request.fields["model"] == "mine"
+    assert request.fields["prompt"].endswith("<[fim-middle]>")
+
+
+async def test_a_model_on_another_machine_needs_its_users_leave(tmp_path: Path) -> None:
+    asked = open_contestant("http:https://models.example/v1/completions,format=zeta2_1")
+    done = await run(tmp_path / "run", asked, SOME[:1])
+    assert done.answers[NAMES[0]].reason == "remote_not_allowed"
+    assert done.answers[NAMES[0]].is_fault
