@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,25 @@ def test_nothing_to_run_on_is_wrong_use(tmp_path: Path) -> None:
     assert "no example is left" in result.stderr
     (tmp_path / "empty").mkdir()
     assert call("run", tmp_path / "empty").exit_code == 2
+
+
+def test_a_teacher_is_evaluated_as_any_predictor_and_asked_once(tmp_path: Path) -> None:
+    program = tmp_path / "teacher.py"
+    asked = tmp_path / "asked"
+    program.write_text(
+        f"import sys\nsys.stdin.read()\nopen({str(asked)!r}, 'a').write('x')\nprint('NO_EDITS')\n"
+    )
+    spec = (
+        f"teacher:teacher-v1,api=command,endpoint={sys.executable} {program},"
+        f"cache={tmp_path / 'answers.sqlite'}"
+    )
+    quiet = SCENARIOS / "ts-quiet-new-constant.md"
+    for _ in range(2):
+        result = call("run", quiet, "--predictor", spec, "--json")
+        assert result.exit_code == 0, result.output
+        total = json.loads(result.stdout.splitlines()[-1])
+        assert (total["quiet_rate"], total["faults"]) == (1, 0)
+        assert total["contestant"].startswith("teacher:teacher-v1@")
+    assert asked.read_text() == "x"
+    wrong = call("run", quiet, "--predictor", "teacher:teacher-v1,colour=red")
+    assert wrong.exit_code == 2

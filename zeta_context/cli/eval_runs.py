@@ -20,7 +20,7 @@ from rich.table import Table
 from zeta_context import __version__
 from zeta_context.cli.main import EXIT_FINDING
 from zeta_context.cli.rendering import make_harmless
-from zeta_context.errors import EvalError
+from zeta_context.errors import EvalError, SettingsError
 from zeta_context.evals.ablate import make_variants, reduce_scenarios
 from zeta_context.evals.baseline import Figure, find_regressions, write_baseline
 from zeta_context.evals.compare import (
@@ -29,7 +29,7 @@ from zeta_context.evals.compare import (
     check_comparable,
     compare_scores,
 )
-from zeta_context.evals.contestants import Contestant, open_contestant
+from zeta_context.evals.contestants import Contestant, open_contestant, read_options
 from zeta_context.evals.groups import GroupScore, score_slices
 from zeta_context.evals.report import MAX_CASES, ReportCase, rank_worst_first, render_report
 from zeta_context.evals.review import Reviews, Word
@@ -109,10 +109,10 @@ def run_command(
 ) -> None:
     """Ask a predictor about the EXAMPLES (*.md, *.jsonl, *.parquet, folders) and score it.
 
-    SPEC is default, repeat, unchanged, model:ID, model:FOLDER, http:URL,model=NAME or
-    cassette:FILE, the last four with format=NAME, guarded=no (a model's answer as it is) and
-    record=FILE where wanted. A run in DIR is resumed where it stopped. The exit status is 1 when a
-    figure is worse than in the --baseline.
+    SPEC is default, repeat, unchanged, teacher:PROMPT,endpoint=URL,model=NAME, model:ID,
+    model:FOLDER, http:URL,model=NAME or cassette:FILE, the last four with format=NAME, guarded=no
+    (a model's answer as it is) and record=FILE where wanted. A run in DIR is resumed where it
+    stopped. The exit status is 1 when a figure is worse than in the --baseline.
     """
     scenarios = pick(list(read_scenarios(examples)), name=name, tag=tag)[:limit]
     if not scenarios:
@@ -274,12 +274,38 @@ COMMANDS = (run_command, compare_command, report_command, review_command, ablate
 
 @contextlib.contextmanager
 def _open(spec: str) -> Iterator[Contestant]:
-    settings = load_settings().settings
-    contestant = open_contestant(spec, model=settings.model, permission=settings.remote)
+    if spec.startswith("teacher:"):
+        contestant = _open_teacher(spec)
+    else:
+        settings = load_settings().settings
+        contestant = open_contestant(spec, model=settings.model, permission=settings.remote)
     try:
         yield contestant
     finally:
         contestant.close()
+
+
+def _open_teacher(spec: str) -> Contestant:
+    """A teacher as a contestant; its answers come from the cache where they are known."""
+    from zeta_context.training.teacher.endpoint import TeacherSettings
+    from zeta_context.training.teacher.prompt import read_prompt
+    from zeta_context.training.teacher.trial import TeacherProposer
+
+    name, *parts = spec.split(",")
+    options = read_options(parts)
+    prompt = read_prompt(name.partition(":")[2])
+    cache = Path(options.pop("cache", "answers.sqlite"))
+    try:
+        teacher = TeacherSettings(**{"api": "openai", **options})  # type: ignore[arg-type]
+    except TypeError:
+        raise SettingsError(
+            "a teacher's options are api, endpoint, model, key_env and cache"
+        ) from None
+    return Contestant(
+        spec=f"{name}@{prompt.version},{','.join(parts)}",
+        make_proposers=lambda: (TeacherProposer(teacher, prompt, "normal", cache),),
+        is_guarded=False,
+    )
 
 
 @contextlib.contextmanager

@@ -54,7 +54,7 @@ def open_contestant(
         return Contestant(spec=spec, make_proposers=lambda: (_Unchanged(),))
     if kind not in MODEL_KINDS:
         return Contestant(spec=spec, make_proposers=read_setting(spec).make_proposers)
-    options = dict(_read_option(part) for part in parts)
+    options = read_options(parts)
     is_guarded = _read_yes_or_no("guarded", options.pop("guarded", "yes"))
     record = options.pop("record", "")
     settings = _model_settings(kind, target, options, model)
@@ -123,6 +123,11 @@ def _model_settings(
         api_key_env=options.get("api_key_env", ""),
         timeout_ms=float(timeout_ms),
     )
+
+
+def read_options(parts: Sequence[str]) -> dict[str, str]:
+    """Options as a spec has them, each NAME=VALUE; raises SettingsError."""
+    return dict(_read_option(part) for part in parts)
 
 
 def _read_option(part: str) -> tuple[str, str]:
