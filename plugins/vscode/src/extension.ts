@@ -12,7 +12,7 @@ let stop: (() => Promise<void>) | undefined;
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const bar = vscode.window.createStatusBarItem(vscode.StatusBarAlignment.Right);
   bar.command = "zetaContext.status";
-  bar.text = "zeta";
+  bar.text = "zeta: starting";
   bar.show();
   const agent = createAgent(context.globalStorageUri.fsPath);
   const offers = new Offers(agent, (text, tooltip) => {
@@ -56,6 +56,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     bar.tooltip = `${program()} does not start: uv tool install zeta-context`;
     return;
   }
+  bar.text = "zeta";
   const mismatch = findMismatch(agent);
   if (mismatch) {
     bar.text = "$(warning) zeta";

@@ -122,6 +122,7 @@ class Code:
             self.do("press", key="Enter")
             self.do("wait", selector=".monaco-editor .view-line")
             self.do("wait", selector='#zeta-context\\.zeta-context, [id*="zeta-context"]')
+            wait_for(lambda: "zeta" in self.status_bar(), 60)
             self.do("click", selector=".monaco-editor .view-lines")
         except BaseException:
             self.close()
@@ -156,6 +157,11 @@ class Code:
         self.press("Escape")
         time.sleep(0.4)
 
+    def status_bar(self) -> list[str]:
+        """Its items; `zeta` is among them once the agent has started."""
+        texts: list[str] = self.do("texts", selector=".statusbar-item")
+        return [text.strip() for text in texts]
+
     def behind(self) -> str:
         """What is drawn behind the lines."""
         return " ".join(self.do("after")).replace("\xa0", " ")
@@ -185,7 +191,9 @@ def _listens(port: int) -> bool:
 @pytest.fixture
 def code(package: Path, project: Path, tmp_path: Path) -> Iterator[Code]:
     editor = Code(package, project, tmp_path / "code")
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
     yield editor
+    editor.do("screenshot", path=str(ARTEFACTS / "vscode-end.png"))
     editor.close()
 
 
@@ -194,7 +202,6 @@ def test_a_prediction_appears_is_gone_to_accepted_undone_and_rejected(code: Code
     for row in (6, 8):
         code.rename(row)
     wait_for(lambda: "→ logger.warning(" in code.behind(), 30)
-    ARTEFACTS.mkdir(parents=True, exist_ok=True)
     code.do("screenshot", path=str(ARTEFACTS / "vscode.png"))
     wait_for(lambda: code.rows[8] == ROWS[8].replace("warn", "warning"))
     before = code.rows
@@ -203,6 +210,7 @@ def test_a_prediction_appears_is_gone_to_accepted_undone_and_rejected(code: Code
     assert code.rows == before
     code.press("Alt+y")
     wait_for(lambda: code.rows[10] == ROWS[10].replace("warn", "warning"))
+    time.sleep(0.5)
     code.press("Control+z")
     wait_for(lambda: code.rows == before)
     code.press("Control+Shift+z")
