@@ -231,7 +231,10 @@ class Session:
 
     def status(self) -> dict[str, object]:
         """What `zeta-context doctor` shows of this session: names, counts, places; no text."""
-        return report_session(self.projects, self._tracker, self.counts)
+        latencies, kept = self._predictor.latencies, self._follower.kept_share()
+        return report_session(
+            self.projects, self._tracker, self.counts, latencies=latencies, kept_share=kept
+        )
 
     def _tell(self, prediction: Prediction, outcome: Outcome) -> Outcome:
         if self._collecting is not None:

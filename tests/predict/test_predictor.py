@@ -10,7 +10,9 @@ import pytest
 
 from tests.predict.desk import Answer, Desk, Scripted, Slow, cut, put, swap, until
 from zeta_context.errors import StaleSnapshot
+from zeta_context.events.projects import Projects
 from zeta_context.predict.prediction import Discarded, Prediction
+from zeta_context.predict.report import report_session
 from zeta_context.predict.settings import PredictSettings
 from zeta_context.predict.view import View
 from zeta_context.text.edit import TextEdit, apply_edits
@@ -532,3 +534,35 @@ async def test_a_proposer_that_fails_is_silence_and_the_next_question_is_asked(
     desk.open(TEXT)
     assert (await desk.shown(14)).edits == (HOW,)
     assert desk.counts.total("fault_scripted_RuntimeError") == 1
+
+
+# What the user is told of it.
+
+
+async def test_a_session_tells_rates_times_and_what_was_kept(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, Scripted(HOW, None))
+    desk.open(TEXT)
+    assert desk.follower.kept_share() is None
+    desk.accept(await desk.shown(14))
+    await desk.reason(25)
+    assert desk.follower.kept_share() == 1.0
+    for _ in range(4):
+        desk.edit(cut(21, 22))
+    kept = desk.follower.kept_share()
+    assert kept == pytest.approx(7 / 11)
+    told = report_session(
+        Projects((tmp_path,)),
+        desk.tracker,
+        desk.counts,
+        latencies=desk.predictor.latencies,
+        kept_share=kept,
+    )
+    rates = told["rates"]
+    assert isinstance(rates, dict)
+    assert (rates["asked"], rates["predicted"], rates["accepted"]) == (2, 1, 1)
+    assert (rates["predicted_share"], rates["accepted_share"]) == (0.5, 1.0)
+    assert rates["kept_share"] == round(7 / 11, 4)
+    assert set(told["latency_ms"]) == {"p50", "p95", "p99"}  # type: ignore[call-overload]
+    assert told["memory_mb"]
+    desk.follower.drop((desk.project, "a.py"))
+    assert desk.follower.kept_share() == kept

@@ -191,6 +191,9 @@ def _describe_sessions(statuses: Iterable[Status], now: float) -> list[dict[str,
                 "error": str(fields["error"]) if "error" in fields else None,
                 "projects": [str(name) for name in projects] if isinstance(projects, list) else [],
                 "documents": fields.get("documents"),
+                "latency_ms": _numbers(fields.get("latency_ms")),
+                "rates": _numbers(fields.get("rates")),
+                "memory_mb": next(iter(_numbers({"": fields.get("memory_mb")}).values()), None),
                 "totals": {str(name): n for name, n in totals.items() if isinstance(n, int)}
                 if isinstance(totals, dict)
                 else {},
@@ -198,6 +201,17 @@ def _describe_sessions(statuses: Iterable[Status], now: float) -> list[dict[str,
             }
         )
     return told
+
+
+def _numbers(told: object) -> dict[str, float]:
+    """The numbers of an object by name; the unexpected is left out."""
+    if not isinstance(told, Mapping):
+        return {}
+    return {
+        str(name): value
+        for name, value in told.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
 
 def _describe_reasons(recent: list[Any], now: float) -> list[dict[str, Any]]:

@@ -96,6 +96,8 @@ def _print_session(session: Mapping[str, Any], console: Console) -> None:
     if session["error"]:
         title += f" ({session['error']})"
     console.print(make_harmless(title), style="bold", markup=False)
+    if felt := _tell_felt(session):
+        console.print(f"  {felt}", markup=False)
     totals = ", ".join(f"{name} {n}" for name, n in session["totals"].items())
     console.print(f"  {make_harmless(totals or 'nothing counted yet')}", markup=False)
     reasons = Table(box=None, show_header=False, pad_edge=False)
@@ -104,6 +106,22 @@ def _print_session(session: Mapping[str, Any], console: Console) -> None:
         reasons.add_row(age, *(Text(make_harmless(reason[key])) for key in ("reason", "place")))
     if session["recent"]:
         console.print(reasons)
+
+
+def _tell_felt(session: Mapping[str, Any]) -> str:
+    """How the session does: rates, times, memory; empty where it tells nothing of them."""
+    rates, times = session["rates"], session["latency_ms"]
+    told = []
+    if rates.get("asked"):
+        told.append(f"asked {rates['asked']:.0f} times, predicted {rates.get('predicted', 0):.0f}")
+    for name in ("predicted", "accepted", "kept"):
+        if f"{name}_share" in rates:
+            told.append(f"{name} {rates[f'{name}_share']:.0%}")
+    if times:
+        told.append(", ".join(f"{name} {ms:.0f} ms" for name, ms in times.items()))
+    if session["memory_mb"] is not None:
+        told.append(f"{session['memory_mb']:.0f} MB")
+    return "; ".join(told)
 
 
 def _tell_age(seconds: float) -> str:

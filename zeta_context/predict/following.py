@@ -27,6 +27,8 @@ class Follower:
         self._offers = offers
         self._ripples = ripples if ripples is not None else Ripples()
         self._recorders: OrderedDict[DocumentKey, ProvenanceRecorder] = OrderedDict()
+        self._accepted = 0
+        self._kept_before = 0
 
     def follow(
         self, project: str, path: str, changes: Sequence[Change], *, author: Author, at: float
@@ -37,10 +39,27 @@ class Follower:
         self._recorders[key] = recorder
         for change in changes:
             recorder.follow(change, author=author, at=at)
+            if author == "prediction":
+                self._accepted += change.new_span.length
         if len(self._recorders) > MAX_DOCUMENTS:
-            self._recorders.popitem(last=False)
+            self._forget(next(iter(self._recorders)))
         self._offers.follow(key, changes)
         self._ripples.follow(key, changes)
+
+    def kept_share(self) -> float | None:
+        """How much of the text of accepted predictions still stands, 0..1; None without any.
+
+        Of a document that was closed, as it was then.
+        """
+        if not self._accepted:
+            return None
+        kept = self._kept_before + sum(map(_count_predicted, self._recorders.values()))
+        return min(1.0, kept / self._accepted)
+
+    def _forget(self, key: DocumentKey) -> None:
+        recorder = self._recorders.pop(key, None)
+        if recorder is not None:
+            self._kept_before += _count_predicted(recorder)
 
     def provenance(self, key: DocumentKey) -> Provenance:
         """The provenance of a document's text as it stands."""
@@ -57,6 +76,13 @@ class Follower:
 
     def drop(self, key: DocumentKey) -> None:
         """Forget a document: it was closed, or read anew."""
-        self._recorders.pop(key, None)
+        self._forget(key)
         self._offers.drop(key)
         self._ripples.drop(key)
+
+
+def _count_predicted(recorder: ProvenanceRecorder) -> int:
+    segments = recorder.provenance().segments
+    return sum(
+        one.length for one in segments if one.step is not None and one.step.author == "prediction"
+    )

@@ -27,6 +27,7 @@ from zeta_context.predict.gating import DIRECT, BusyState, Gate
 from zeta_context.predict.last_case import LastCase
 from zeta_context.predict.offers import Offers
 from zeta_context.predict.prediction import Discarded, Prediction
+from zeta_context.predict.report import Latencies
 from zeta_context.predict.requests import Request, RequestSchedule
 from zeta_context.predict.reversal import undoes_user
 from zeta_context.predict.settings import PredictSettings
@@ -70,6 +71,7 @@ class Predictor:
         self._clock = clock
         self._sleep = sleep
         self.last_case = LastCase()
+        self.latencies = Latencies()
         self.gate = Gate(settings.gating, offers.eagerness)
         self._schedule = RequestSchedule(
             throttle_s=settings.throttle_ms / 1000,
@@ -229,6 +231,7 @@ class Predictor:
     async def _ask(
         self, document: OpenDocument, cursor: int, trigger: Trigger, cancel: CancelToken
     ) -> tuple[Answer, Explanation]:
+        asked = time.perf_counter()
         events = self._tracker.history(document.project).events()
         view = look(
             self._tracker,
@@ -251,6 +254,7 @@ class Predictor:
             cancel.cancel()
             raise
         stage = Stage(name="propose", elapsed_ms=(time.perf_counter() - started) * 1000)
+        self.latencies.add((time.perf_counter() - asked) * 1000)
         if isinstance(answer, Prediction):
             doubt = self.gate.doubt(answer, trigger)
             answer = answer if doubt is None else doubt

@@ -298,12 +298,13 @@ class Features:
 
     def status(self) -> dict[str, Any]:
         """`zeta/status`: what has happened so far; names, counts and places, never text."""
-        counts = self.session.counts
+        counts, told = self.session.counts, self.session.status()
         return {
             "protocol": PROTOCOL_VERSION,
             "pid": os.getpid(),
             "encoding": self.documents.encoding,
             "documents": len(list(self.documents)),
+            **{key: told[key] for key in ("latency_ms", "rates", "memory_mb")},
             "counts": counts.totals(),
             "recent": [
                 {"at": one.at, "reason": one.name, "place": one.place} for one in counts.recent()
