@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from zeta_context.counts import Counts
-from zeta_context.errors import DocumentError
 from zeta_context.events.addresses import Addresses
 from zeta_context.events.content_change import ContentChange
 from zeta_context.events.disk import DiskFollower
 from zeta_context.events.document import OpenDocument
 from zeta_context.events.event import Cause, Event
 from zeta_context.events.projects import Projects
+from zeta_context.opted_in import OptedIn
 from zeta_context.predict.composition import compose
 from zeta_context.predict.explanation import Explanation
 from zeta_context.predict.gating import BusyState
@@ -29,9 +29,7 @@ from zeta_context.text.edit import TextEdit
 from zeta_context.text.point import Encoding, Point, Span
 
 if TYPE_CHECKING:
-    from zeta_context.capture.collecting import Collecting
     from zeta_context.context.questions import Server
-    from zeta_context.rollout.taking_part import TakingPart
 
 
 class Session:
@@ -56,27 +54,16 @@ class Session:
         self.projects = Projects((root, *more_roots))
         self._addresses = Addresses(self.projects)
         chosen = self.settings
-        self._part = self._take_part() if chosen.rollout.is_opted_in else None
-        model = chosen.model if self._part is None else self._part.choose_model(chosen.model)
+        self._opted_in = OptedIn(chosen, self.counts)
         self._tracker, self._gatherer, self._offers, self._follower, self._predictor = compose(
             self.projects, chosen.context, chosen.predict, proposers,
-            model=model, remote=chosen.remote, counts=self.counts, clock=clock,
+            model=self._opted_in.choose_model(), remote=chosen.remote,
+            counts=self.counts, clock=clock,
         )  # fmt: skip
         self._disk = DiskFollower(self.projects, self._tracker, self.counts)
         self._status = StatusOffer(self.status, counts=self.counts)
         self._cases = offer_cases(self._predictor.last_case, self.counts)
-        self._collecting: Collecting | None = None
-        if self.settings.collection.is_complete:
-            from zeta_context.capture.collecting import Collecting
-
-            self._collecting = Collecting(
-                self.projects,
-                self._tracker,
-                self.settings.collection,
-                self.settings.capture,
-                counts=self.counts,
-            )
-            self._predictor.on_answer = self._collecting.offer
+        self._opted_in.attach(self.projects, self._tracker, self._predictor)
 
     async def __aenter__(self) -> Self:
         if self.settings.offer_status:
@@ -85,8 +72,7 @@ class Session:
             self._cases.start()
         if self.settings.watch_files and self.settings.predict.gating.enabled:
             self._disk.start()
-        if self._collecting is not None:
-            self._collecting.start()
+        self._opted_in.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -99,10 +85,7 @@ class Session:
         self._disk.stop()
         await self._predictor.aclose()
         await self._gatherer.aclose()
-        if self._collecting is not None:
-            await self._collecting.aclose()
-        if self._part is not None:
-            self._part.close()
+        await self._opted_in.aclose()
 
     def lend_server(self, server: Server) -> None:
         """Ask a language server that the editor runs instead of starting any."""
@@ -201,8 +184,7 @@ class Session:
         """
         key, started = self._addresses.find(path), time.perf_counter()
         answer = await self._predictor.predict(key, cursor, trigger, busy=busy)
-        if self._part is not None:
-            self._part.note_answer(answer, (time.perf_counter() - started) * 1000)
+        self._opted_in.note_answer(answer, (time.perf_counter() - started) * 1000)
         return answer
 
     async def explain(
@@ -220,14 +202,14 @@ class Session:
         with `is_reported`. Raises StaleSnapshot when the document was changed otherwise meanwhile.
         """
         outcome = self._offers.accept(prediction, self._tracker, part=part, is_reported=is_reported)
-        return self._tell(prediction, outcome)
+        return self._opted_in.note_outcome(prediction, outcome)
 
     def reject(
         self, prediction: Prediction, *, reason: RejectReason = "rejected", was_shown: bool = True
     ) -> Outcome:
         """Take in that a prediction was not accepted, and why; `rejected` ones do not come back."""
         outcome = self._offers.reject(prediction, reason, was_shown=was_shown)
-        return self._tell(prediction, outcome)
+        return self._opted_in.note_outcome(prediction, outcome)
 
     def status(self) -> dict[str, object]:
         """What `zeta-context doctor` shows of this session: names, counts, places; no text."""
@@ -235,21 +217,3 @@ class Session:
         return report_session(
             self.projects, self._tracker, self.counts, latencies=latencies, kept_share=kept
         )
-
-    def _tell(self, prediction: Prediction, outcome: Outcome) -> Outcome:
-        if self._collecting is not None:
-            self._collecting.resolve(prediction, outcome)
-        if self._part is not None:
-            self._part.note_outcome(prediction, outcome)
-        return outcome
-
-    def _take_part(self) -> TakingPart | None:
-        from zeta_context.rollout.taking_part import take_part
-
-        return take_part(self.settings.rollout, self._text, self.counts)
-
-    def _text(self, project: str, path: str) -> str | None:
-        try:
-            return self._tracker.document(project, path).snapshot.text
-        except DocumentError:
-            return None

@@ -164,8 +164,8 @@ _RUNNER = _one_of(RunnerKind)
 
 _MODE = _one_of(Mode)
 _VERIFICATION = _one_of(Verification)
-_COUNT = Kind(
-    "a whole number above 0",
+_IN_FLIGHT = Kind(
+    "a whole number from 1 to 1000",
     lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 1000,
 )
 _DURATION = Kind("a number, 0 or more", lambda value: value == 0 or _number(value))
@@ -185,7 +185,7 @@ KEYS: Mapping[str, Mapping[str, Kind]] = {
         "off_paths": _TEXTS,
         "throttle_ms": _DURATION,
         "debounce_ms": _DURATION,
-        "max_in_flight": _COUNT,
+        "max_in_flight": _IN_FLIGHT,
         "verification": _VERIFICATION,
         "verify_deadline_ms": _NUMBER,
         "keep_rejections": _YES_OR_NO,

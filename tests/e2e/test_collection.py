@@ -150,7 +150,7 @@ async def test_bad_input_1_nothing_in_a_repository_names_a_server_or_consents(
     world.collection = Collection()
     await world.edit()
     async with Session(world.repo.root, settings=world.settings()) as session:
-        assert session._collecting is None
+        assert not session._opted_in.is_collecting
     assert not world.spool_path.exists()
 
 

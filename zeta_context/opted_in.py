@@ -1,0 +1,94 @@
+"""What a session does only where the user opted in: collecting examples, taking part in rollouts.
+
+Wiring only; by default there is nothing here, and nothing of it is imported. Knows nothing of how
+predictions are made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zeta_context.counts import Counts
+from zeta_context.errors import DocumentError
+from zeta_context.events.projects import Projects
+from zeta_context.events.tracker import Tracker
+from zeta_context.predict.prediction import Discarded, Outcome, Prediction
+from zeta_context.predict.predictor import Predictor
+from zeta_context.runners.settings import ModelSettings
+from zeta_context.settings import Settings
+
+if TYPE_CHECKING:
+    from zeta_context.capture.collecting import Collecting
+    from zeta_context.rollout.taking_part import TakingPart
+
+
+class OptedIn:
+    """The opted-in parts of one session; its methods cost little and never raise into it."""
+
+    def __init__(self, settings: Settings, counts: Counts) -> None:
+        self._settings = settings
+        self._counts = counts
+        self._tracker: Tracker | None = None
+        self._collecting: Collecting | None = None
+        self._part: TakingPart | None = None
+        if settings.rollout.is_opted_in:
+            from zeta_context.rollout.taking_part import take_part
+
+            self._part = take_part(settings.rollout, self._text, counts)
+
+    @property
+    def is_collecting(self) -> bool:
+        """Whether the user's configuration names everything that collecting needs."""
+        return self._collecting is not None
+
+    def choose_model(self) -> ModelSettings:
+        """The model to ask: the user's own, or the one of the variant that they try."""
+        own = self._settings.model
+        return own if self._part is None else self._part.choose_model(own)
+
+    def attach(self, projects: Projects, tracker: Tracker, predictor: Predictor) -> None:
+        """Follow a session's predictions from now on."""
+        self._tracker = tracker
+        if not self._settings.collection.is_complete:
+            return
+        from zeta_context.capture.collecting import Collecting
+
+        self._collecting = Collecting(
+            projects,
+            tracker,
+            self._settings.collection,
+            self._settings.capture,
+            counts=self._counts,
+        )
+        predictor.on_answer = self._collecting.offer
+
+    def start(self) -> None:
+        """Begin to send what is due, where that is allowed."""
+        if self._collecting is not None:
+            self._collecting.start()
+
+    async def aclose(self) -> None:
+        """Keep what was seen, and stop."""
+        if self._collecting is not None:
+            await self._collecting.aclose()
+        if self._part is not None:
+            self._part.close()
+
+    def note_answer(self, answer: Prediction | Discarded, elapsed_ms: float) -> None:
+        """Take the answer to a request, and how long it took."""
+        if self._part is not None:
+            self._part.note_answer(answer, elapsed_ms)
+
+    def note_outcome(self, prediction: Prediction, outcome: Outcome) -> Outcome:
+        """Take what became of a prediction, and give it back."""
+        if self._collecting is not None:
+            self._collecting.resolve(prediction, outcome)
+        if self._part is not None:
+            self._part.note_outcome(prediction, outcome)
+        return outcome
+
+    def _text(self, project: str, path: str) -> str | None:
+        try:
+            return self._tracker.document(project, path).snapshot.text if self._tracker else None
+        except DocumentError:
+            return None
