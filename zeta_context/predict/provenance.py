@@ -83,6 +83,7 @@ class ProvenanceRecorder:
         undos = () if known is None else known.undos
         self._undos: deque[TextEdit] = deque(undos, maxlen=MAX_UNDOS)
         self._row = 0
+        self._near = (0, 0)
 
     def provenance(self) -> Provenance:
         """The provenance of the text as of the last change."""
@@ -96,8 +97,11 @@ class ProvenanceRecorder:
             self._undos.clear()
         else:
             self._undos.appendleft(TextEdit(change.new_span, removed))
-        index = self._cut(change.old_span.start)
-        end = self._cut(change.old_span.end)
+        index = end = self._cut(change.old_span.start)
+        if removed:
+            end = self._cut(change.old_span.end)
+        before = self._segments[index - 1].length if index else 0
+        self._near = (max(index - 1, 0), change.old_span.start - before)
         kept: list[Segment] = []
         reached = 0
         for segment in self._segments[index:end]:
@@ -132,8 +136,10 @@ class ProvenanceRecorder:
 
     def _cut(self, offset: int) -> int:
         """The index of the segment that begins at an offset, past the deletions there."""
-        at = 0
-        for index, segment in enumerate(self._segments):
+        # What lies before the latest change is as it was then, so looking goes on from there.
+        first, at = self._near if self._near[1] <= offset else (0, 0)
+        for index in range(first, len(self._segments)):
+            segment = self._segments[index]
             if offset < at + segment.length:
                 if offset == at:
                     return index
@@ -170,6 +176,7 @@ class ProvenanceRecorder:
                 left = Segment(kept.pop().length + left.length, left.step)
             kept.append(left)
         self._segments = kept
+        self._near = (0, 0)
 
 
 def _are_one(one: Segment, other: Segment) -> bool:

@@ -24,16 +24,19 @@ class TextSnapshot:
     Safe to share between threads.
     """
 
-    __slots__ = ("_root", "_text")
+    __slots__ = ("_near", "_root", "_text")
 
     def __init__(self, text: str) -> None:
         self._root = rope.build(text)
+        # The chunk looked at last: questions about one snapshot come from one place mostly.
+        self._near: tuple[rope.Leaf, int, int] | None = None
         self._text: str | None = text
 
     @classmethod
     def _of(cls, root: rope.Node) -> TextSnapshot:
         snapshot = object.__new__(cls)
         snapshot._root = root
+        snapshot._near = None
         snapshot._text = None
         return snapshot
 
@@ -117,7 +120,10 @@ class TextSnapshot:
     def point(self, offset: int) -> Point:
         """The place of an offset."""
         self._check(offset, offset)
-        leaf, at, before = rope.leaf_at(self._root, offset)
+        near = self._near
+        if near is None or not near[1] <= offset < near[1] + near[0].length:
+            near = self._near = rope.leaf_at(self._root, offset)
+        leaf, at, before = near
         index = bisect_right(leaf.starts, offset - at) - 1
         return Point(before + index, offset - at - leaf.starts[index])
 
@@ -172,7 +178,10 @@ class TextSnapshot:
         """The chunk with a row, the chunk's offset, and the row's start and end in the chunk."""
         if not 0 <= row < self.row_count:
             raise OutOfRange(f"row {row} of a text with {self.row_count} rows")
-        leaf, at, before = rope.leaf_of_row(self._root, row)
+        near = self._near
+        if near is None or not near[2] <= row < near[2] + near[0].endings:
+            near = self._near = rope.leaf_of_row(self._root, row)
+        leaf, at, before = near
         starts = leaf.starts
         index = row - before
         end = starts[index + 1] if index + 1 < len(starts) else leaf.length
