@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zeta_context.events.change import Change
@@ -21,6 +21,7 @@ EDITS = st.lists(
 )
 
 
+@settings(max_examples=300)
 @given(EDITS)
 def test_looking_on_from_the_latest_change_finds_what_looking_from_the_start_does(
     edits: list[tuple[int, int, str, str]],

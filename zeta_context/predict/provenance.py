@@ -98,6 +98,7 @@ class ProvenanceRecorder:
         else:
             self._undos.appendleft(TextEdit(change.new_span, removed))
         index = end = self._cut(change.old_span.start)
+        self._near = (index, change.old_span.start)
         if removed:
             end = self._cut(change.old_span.end)
         before = self._segments[index - 1].length if index else 0
