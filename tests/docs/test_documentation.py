@@ -25,7 +25,7 @@ PACKAGES = (
 )
 
 ELSEWHERE = {
-    "uv tool install 'zeta-context[play]'": "installs from a registry",
+    "uv tool install '.[play]'": "installs into the user's own folder",
     "zeta-context play": "runs in a terminal: tests/cli/test_play.py",
     "zeta-context setup": "asks: tests/cli/test_setup.py",
     "zeta-context acp --unstable": "serves: tests/server/test_acp.py",
