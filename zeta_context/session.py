@@ -8,12 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from zeta_context.counts import Counts
-from zeta_context.events.addresses import Addresses
-from zeta_context.events.content_change import ContentChange
-from zeta_context.events.disk import DiskFollower
-from zeta_context.events.document import OpenDocument
-from zeta_context.events.event import Cause, Event
 from zeta_context.events.projects import Projects
+from zeta_context.open_documents import OpenDocuments
 from zeta_context.opted_in import OptedIn
 from zeta_context.predict.composition import compose
 from zeta_context.predict.explanation import Explanation
@@ -25,14 +21,13 @@ from zeta_context.predict.view import Proposer
 from zeta_context.prompt.input import Trigger
 from zeta_context.settings import Settings
 from zeta_context.status import StatusOffer
-from zeta_context.text.edit import TextEdit
-from zeta_context.text.point import Encoding, Point, Span
+from zeta_context.text.point import Point
 
 if TYPE_CHECKING:
     from zeta_context.context.questions import Server
 
 
-class Session:
+class Session(OpenDocuments):
     """Tracks the documents of one or more project roots and predicts the next edit in them.
 
     Paths are relative to the first root, or absolute below one of the roots; offsets and columns
@@ -51,16 +46,15 @@ class Session:
     ) -> None:
         self.settings = settings if settings is not None else Settings()
         self.counts = counts if counts is not None else Counts()
-        self.projects = Projects((root, *more_roots))
-        self._addresses = Addresses(self.projects)
-        chosen = self.settings
+        chosen, projects = self.settings, Projects((root, *more_roots))
         self._opted_in = OptedIn(chosen, self.counts)
-        self._tracker, self._gatherer, self._offers, self._follower, self._predictor = compose(
-            self.projects, chosen.context, chosen.predict, proposers,
+        parts = compose(
+            projects, chosen.context, chosen.predict, proposers,
             model=self._opted_in.choose_model(), remote=chosen.remote,
             counts=self.counts, clock=clock,
         )  # fmt: skip
-        self._disk = DiskFollower(self.projects, self._tracker, self.counts)
+        super().__init__(projects, parts, self.counts)
+        self._predictor = parts.predictor
         self._status = StatusOffer(self.status, counts=self.counts)
         self._cases = offer_cases(self._predictor.last_case, self.counts)
         self._opted_in.attach(self.projects, self._tracker, self._predictor)
@@ -90,83 +84,6 @@ class Session:
     def lend_server(self, server: Server) -> None:
         """Ask a language server that the editor runs instead of starting any."""
         self._gatherer.lend(server)
-
-    def open(
-        self, path: str, text: str, *, language: str = "", version: int | None = None
-    ) -> OpenDocument:
-        """Take in an opened document; the language is told from the path where none is given."""
-        key = self._addresses.keep(path)
-        self._follower.drop(key)
-        document = self._tracker.open(*key, text, language, version)
-        self._gatherer.warm_up(document)
-        self._disk.follow(key.project)
-        return document
-
-    def edit(
-        self, path: str, span: Span, new_text: str, *, version: int | None = None
-    ) -> OpenDocument:
-        """Replace `span` of a document by `new_text`, as the user just did."""
-        return self.edit_many(path, (TextEdit(span, new_text),), version=version)
-
-    def edit_many(
-        self,
-        path: str,
-        edits: Sequence[TextEdit],
-        *,
-        version: int | None = None,
-        cause: Cause | None = None,
-        predicted: bool = False,
-    ) -> OpenDocument:
-        """Make several disjoint edits of the same text at once; the offered ones are predicted."""
-        key = self._addresses.find(path)
-        predicted = self._offers.take_edits(key, edits) or predicted
-        return self._tracker.edit_many(
-            *key, edits, version=version, predicted=predicted, cause=cause
-        )
-
-    def apply_changes(
-        self,
-        path: str,
-        changes: Sequence[ContentChange],
-        *,
-        encoding: Encoding = "utf-16",
-        version: int | None = None,
-    ) -> OpenDocument:
-        """Take in the `contentChanges` of a language-server client's `didChange`."""
-        key = self._addresses.find(path)
-        predicted = self._offers.take_changes(key, self._tracker.document(*key), changes, encoding)
-        return self._tracker.apply_changes(
-            *key, changes, encoding=encoding, version=version, predicted=predicted
-        )
-
-    def reload(self, path: str, text: str) -> OpenDocument:
-        """Take in that the editor read the file again: nobody typed what differs."""
-        return self._tracker.replace(*self._addresses.find(path), text, is_reload=True)
-
-    def save(self, path: str) -> OpenDocument:
-        """Take in that a document was saved as it stands."""
-        return self._tracker.save(*self._addresses.find(path))
-
-    def rename(self, old_path: str, path: str) -> OpenDocument:
-        """Take in that a document got another path in the same project."""
-        project, old = self._addresses.drop(old_path)
-        return self._tracker.rename(project, old, self._addresses.keep(path).path)
-
-    def close(self, path: str) -> None:
-        """Take in that a document was closed."""
-        key = self._addresses.drop(path)
-        self._follower.drop(key)
-        self._gatherer.forget(self._tracker.document(*key))
-        self._tracker.close(*key)
-        self._disk.follow(key.project)
-
-    def document(self, path: str) -> OpenDocument:
-        """An open document as it stands; raises NotOpen."""
-        return self._tracker.document(*self._addresses.find(path))
-
-    def events(self, project: str | None = None) -> tuple[Event, ...]:
-        """The edit history of a project (the first root's by default), oldest first."""
-        return self._tracker.history(project or next(iter(self.projects)).name).events()
 
     async def predict(
         self,
