@@ -14,6 +14,7 @@ from tests.bench.runner_weights import WeightsMissing, fetch_gguf
 from zeta_context.errors import ContextOverflow, ModelRefused, SettingsError
 from zeta_context.runners.base import Completion, CompletionRequest
 from zeta_context.runners.local import llama_library
+from zeta_context.runners.local.engine import PassInterrupted
 from zeta_context.runners.local.llama_engine import LlamaEngine
 from zeta_context.runners.local.loading import LoadedModel, LoadOptions, load_model
 from zeta_context.runners.local.runner import LocalRunner, LocalSettings
@@ -94,6 +95,25 @@ def test_its_end_tokens_and_window_are_those_of_the_file(loaded: LoadedModel) ->
         loaded.engine.read(loaded.engine.new_sequence(), [5] * 1025)
 
 
+def test_a_pass_that_nobody_wants_ends_and_leaves_no_trace(
+    loaded: LoadedModel, runner: LocalRunner
+) -> None:
+    engine = loaded.engine
+    assert engine.can_interrupt
+    sequence = engine.new_sequence()
+    engine.read(sequence, [5, 6, 7])
+    engine.interrupt = lambda: True
+    try:
+        with pytest.raises(PassInterrupted):
+            engine.read(sequence, list(range(100, 1000)))
+    finally:
+        engine.interrupt = None
+    assert sequence.length == 3
+    fresh = engine.new_sequence()
+    engine.read(fresh, [5, 6, 7])
+    assert engine.verify(sequence, [8], 0) == engine.verify(fresh, [8], 0)
+
+
 def test_a_damaged_file_is_refused(gguf: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.gguf"
     with gguf.open("rb") as file:
@@ -102,9 +122,20 @@ def test_a_damaged_file_is_refused(gguf: Path, tmp_path: Path) -> None:
         LlamaEngine(cut, context_window=512, threads=1)
 
 
-def test_a_folder_or_an_unknown_engine_is_refused(tmp_path: Path, gguf: Path) -> None:
-    with pytest.raises(SettingsError, match=r"auto, flat, transformers, llama\.cpp"):
-        load_model(gguf, LoadOptions(engine="fast"))
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"engine": "fast"}, r"'fast' is none of auto, flat, transformers, llama\.cpp"),
+        ({"dtype": "float8"}, "'float8' is none of bfloat16, float16, float32"),
+        ({"device": "tpu"}, "'tpu' cannot be used by torch here; there is .*cpu"),
+        ({"short_passes": "int4"}, "'int4' is neither exact nor int8"),
+    ],
+)
+def test_an_option_that_there_is_none_of_is_named(
+    gguf: Path, options: dict[str, str], said: str
+) -> None:
+    with pytest.raises(SettingsError, match=said):
+        load_model(gguf, LoadOptions(**options))  # type: ignore[arg-type]
 
 
 def test_a_library_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

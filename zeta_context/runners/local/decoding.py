@@ -20,7 +20,7 @@ from zeta_context.runners.local.drafter import Segment
 from zeta_context.runners.local.engine import Engine, PassInterrupted
 from zeta_context.runners.local.prefixes import HeldSequence
 
-PASS_BUDGET_MS = 90.0
+PASS_BUDGET_MS = 60.0
 """How long a pass may take where it cannot be interrupted, so that cancelling is quick."""
 
 READ_BUDGET_MS = 250.0

@@ -21,7 +21,14 @@ from zeta_context.errors import ContextOverflow, ModelRefused
 from zeta_context.runners.local.cost import CostCurve
 from zeta_context.runners.local.engine import KeyValues, PassInterrupted, Verified
 from zeta_context.runners.local.linear import Linear, make_linear
-from zeta_context.runners.local.torch_support import describe_device, growing, memory_errors, pick
+from zeta_context.runners.local.torch_support import (
+    describe_device,
+    give_back_memory,
+    growing,
+    memory_errors,
+    pick,
+    wait_for,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -31,9 +38,6 @@ FAMILIES = ("llama", "qwen2", "mistral")
 
 _ROWS = 32
 """Rows of logits computed at once: the first wrong token of a draft ends the work."""
-
-_LOOK_UP = 4
-"""Layers between two looks at whether the pass is still wanted."""
 
 
 @dataclass(slots=True)
@@ -128,8 +132,8 @@ class FlatEngine:
 
     @property
     def can_interrupt(self) -> bool:
-        """It asks between layers."""
-        return True
+        """It asks between layers; elsewhere than on a processor they are only queued by then."""
+        return bool(self._embedding.device.type == "cpu")
 
     @property
     def context_window(self) -> int:
@@ -163,8 +167,9 @@ class FlatEngine:
         return 2 * len(self._layers) * self._kv_heads * self._width * item * tokens
 
     def read(self, sequence: KeyValues, ids: Sequence[int]) -> None:
-        """Append tokens."""
+        """Append tokens; they are there when it returns, so that cancelling finds no queue."""
         self._forward(sequence, ids, len(ids) - 1)
+        wait_for(self._embedding.device)
 
     def verify(
         self, sequence: KeyValues, ids: Sequence[int], first: int, *, with_logprobs: bool = False
@@ -191,8 +196,10 @@ class FlatEngine:
 
     def close(self) -> None:
         """Let go of the weights."""
+        device = self._embedding.device
         self._layers.clear()
         del self._head, self._embedding
+        give_back_memory(device)
 
     def _forward(self, sequence: KeyValues, ids: Sequence[int], first: int) -> torch.Tensor:
         """The last hidden states, normed, of the tokens from `first` on: `[tokens, hidden]`."""
@@ -208,7 +215,7 @@ class FlatEngine:
             mask = _causal_mask(start, len(ids), x)
             rope = self._cos[start:end], self._sin[start:end]
             for number, layer in enumerate(self._layers):
-                if self.interrupt is not None and number % _LOOK_UP == 0 and self.interrupt():
+                if self.interrupt is not None and self.interrupt():
                     raise PassInterrupted  # what was stored lies beyond the sequence's length
                 x = x + self._attend(number, sequence, x, rope, mask)
                 normed = self._norm(x, layer.mlp_norm)

@@ -17,7 +17,14 @@ from transformers.cache_utils import Cache, DynamicLayer
 from zeta_context.errors import ContextOverflow, ModelRefused
 from zeta_context.runners.local.cost import CostCurve
 from zeta_context.runners.local.engine import KeyValues, PassInterrupted, Verified
-from zeta_context.runners.local.torch_support import describe_device, growing, memory_errors, pick
+from zeta_context.runners.local.torch_support import (
+    describe_device,
+    give_back_memory,
+    growing,
+    memory_errors,
+    pick,
+    wait_for,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -93,7 +100,7 @@ class HFEngine:
         layers = getattr(model.get_decoder(), "layers", ())
         for layer in layers:
             layer.register_forward_pre_hook(self._look_up)
-        self._can_interrupt = len(layers) > 0
+        self._can_interrupt = len(layers) > 0 and model.device.type == "cpu"
 
     @property
     def name(self) -> str:
@@ -102,7 +109,10 @@ class HFEngine:
 
     @property
     def can_interrupt(self) -> bool:
-        """It asks before each layer, where the model has them in the usual place."""
+        """It asks before each layer of a model that has them in the usual place.
+
+        Elsewhere than on a processor layers are only queued by then.
+        """
         return self._can_interrupt
 
     @property
@@ -141,8 +151,9 @@ class HFEngine:
         )
 
     def read(self, sequence: KeyValues, ids: Sequence[int]) -> None:
-        """Append tokens."""
+        """Append tokens; they are there when it returns, so that cancelling finds no queue."""
         self._forward(sequence, ids, 1)
+        wait_for(self._model.device)
 
     def verify(
         self, sequence: KeyValues, ids: Sequence[int], first: int, *, with_logprobs: bool = False
@@ -154,7 +165,9 @@ class HFEngine:
 
     def close(self) -> None:
         """Let go of the model."""
+        device = self._model.device
         del self._model
+        give_back_memory(device)
 
     def _forward(self, sequence: KeyValues, ids: Sequence[int], keep: int) -> torch.Tensor:
         assert isinstance(sequence, _Sequence)

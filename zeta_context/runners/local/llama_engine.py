@@ -23,6 +23,9 @@ _MOST_SEQUENCES = 3
 _CACHE_BYTES = 1024 * 1024 * 1024
 """What all sequences together may take: llama.cpp takes all of it at once."""
 
+_WATCHED_MS = 20.0
+"""How long a pass must take to be watched: that costs the start of a thread."""
+
 
 class _Sequence:
     """One of the context's sequences, by its number there."""
@@ -67,8 +70,8 @@ class LlamaEngine:
 
     @property
     def can_interrupt(self) -> bool:
-        """It does not look up from a pass, so passes are kept short."""
-        return False
+        """It asks during passes that take long enough."""
+        return True
 
     @property
     def context_window(self) -> int:
@@ -139,7 +142,14 @@ class LlamaEngine:
         end = sequence.length + len(ids)
         if end > self.context_window:
             raise ContextOverflow(f"{end} tokens in a context of {self.context_window}")
-        rows = self._model.decode(sequence.number, ids, sequence.length, wanted)
+        is_long = self.cost.pass_ms(len(ids)) > _WATCHED_MS
+        rows = self._model.decode(
+            sequence.number,
+            ids,
+            sequence.length,
+            wanted,
+            interrupt=self.interrupt if is_long else None,
+        )
         sequence.length = end
         return rows
 

@@ -11,11 +11,14 @@ import ctypes
 import importlib.util
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from zeta_context.errors import ModelRefused, OutOfMemory
+from zeta_context.runners.local.engine import PassInterrupted
+from zeta_context.runners.local.llama_interrupt import PassFlag
 
 LIBRARY_VARIABLE = "ZETA_CONTEXT_LLAMA_LIBRARY"
 """An environment variable with the path of a libllama of one's own."""
@@ -25,6 +28,9 @@ _PARAMETER_BYTES = 512
 
 _CONTEXT_DEFAULTS = (512, 2048, 512, 1)
 """Tokens of the context, of a batch, of a computed batch, sequences: the first four fields."""
+
+_INTERRUPTED = 2
+"""What `llama_decode` gives when it was told to stop."""
 
 _LOG = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 _QUIET = _LOG(lambda *_: None)
@@ -138,6 +144,7 @@ def _declare(library: Any) -> None:
         ("llama_n_batch", ctypes.c_uint32, (pointer,)),
         ("llama_n_seq_max", ctypes.c_uint32, (pointer,)),
         ("llama_set_n_threads", None, (pointer, integer, integer)),
+        ("llama_set_abort_callback", None, (pointer, pointer, pointer)),
         ("llama_get_memory", pointer, (pointer,)),
         ("llama_memory_clear", None, (pointer, flag)),
         ("llama_memory_seq_rm", flag, (pointer, integer, integer, integer)),
@@ -191,6 +198,7 @@ class LlamaModel:
             library.llama_model_free(self._model)
             raise OutOfMemory(f"there is no memory for {wanted[0]} tokens of {path.name}")
         library.llama_set_n_threads(self._context, threads, threads)
+        self._flag = PassFlag(library, self._context)
         self._memory = library.llama_get_memory(self._context)
         self._vocabulary = library.llama_model_get_vocab(self._model)
         self.vocabulary_size = int(library.llama_vocab_n_tokens(self._vocabulary))
@@ -230,18 +238,32 @@ class LlamaModel:
             token for token in range(self.vocabulary_size) if ask(self._vocabulary, token)
         )
 
-    def decode(self, sequence: int, ids: Sequence[int], start: int, wanted: int) -> list[Any]:
+    def decode(
+        self,
+        sequence: int,
+        ids: Sequence[int],
+        start: int,
+        wanted: int,
+        *,
+        interrupt: Callable[[], bool] | None = None,
+    ) -> list[Any]:
         """Append tokens from place `start` on; the logits after the last `wanted` of them.
 
-        Each is an array of numbers of its own. Raises OutOfMemory.
+        Each is an array of numbers of its own. Raises OutOfMemory, and PassInterrupted soon after
+        `interrupt` says so, the sequence then ending at `start` as before.
         """
         rows: list[Any] = []
         for first in range(0, len(ids), self._batch_size):
             part = ids[first : first + self._batch_size]
             skipped = max(0, len(ids) - wanted - first)
             self._fill(sequence, part, start + first, skipped)
-            status = self._library.llama_decode(self._context, self._batch)
+            with self._flag.watch(interrupt) if interrupt is not None else nullcontext():
+                status = self._library.llama_decode(self._context, self._batch)
+            if status == _INTERRUPTED:
+                self.truncate(sequence, start)
+                raise PassInterrupted
             if status != 0:
+                self.truncate(sequence, start)
                 raise OutOfMemory(f"llama.cpp has no room for the next tokens (status {status})")
             rows += [self._logits(place) for place in range(min(skipped, len(part)), len(part))]
         return rows

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 ENGINES = ("auto", "flat", "transformers", "llama.cpp")
 """What computes a model: torch with our own forward pass or the library's, or llama.cpp."""
 
+DTYPES = ("bfloat16", "float16", "float32")
+"""In what precision torch may compute a model."""
+
 _SHARE_OF_MEMORY = 0.25
 """Of the machine's memory, what unpacked weights may take just to try whether they are faster."""
 
@@ -92,9 +95,11 @@ def load_model(path: Path, options: LoadOptions | None = None) -> LoadedModel:
     files = inspect_model(path)
     if options.short_passes not in ("exact", "int8"):
         raise SettingsError(f"short_passes = {options.short_passes!r} is neither exact nor int8")
+    if options.dtype and options.dtype not in DTYPES:
+        raise SettingsError(f"dtype = {options.dtype!r} is none of {', '.join(DTYPES)}")
     if options.engine not in ENGINES:
         raise SettingsError(f"engine = {options.engine!r} is none of {', '.join(ENGINES)}")
-    device = torch.device(options.device or _best_device())
+    device = _find_device(options)
     if files.is_gguf and device.type == "cpu" and not options.dtype:
         quantised = load_quantised(files, options)
         if quantised is not None:
@@ -198,10 +203,24 @@ def calibrate(
     return cost.measure(run, budget_s=budget_s, widths=widths, clock=clock)
 
 
-def _best_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+def _find_device(options: LoadOptions) -> torch.device:
+    """The device that is wished for, or the fastest kind; raises SettingsError if there is none."""
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if not options.device:
+        wanted = "cpu" if options.engine == "llama.cpp" else ""
+        return torch.device(
+            wanted or next(kind for kind, is_there in available.items() if is_there)
+        )
+    if not available.get(options.device.partition(":")[0]):
+        there = [kind for kind, is_there in available.items() if is_there]
+        raise SettingsError(
+            f"device = {options.device!r} cannot be used by torch here; there is {', '.join(there)}"
+        )
+    return torch.device(options.device)
 
 
 def _make_engine(

@@ -113,10 +113,35 @@ def choose_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if device.type == "mps":
-        return torch.float16
+        return torch.bfloat16 if _can_compute(torch.bfloat16, device) else torch.float16
     products = {dtype: _product(dtype) for dtype in (torch.bfloat16, torch.float32)}
     times = _compare({dtype: (lambda: None, product) for dtype, product in products.items()})
     return min(times, key=lambda dtype: times[dtype])
+
+
+def _can_compute(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether the device takes a data type: bfloat16 came to Apple's with macOS 14."""
+    try:
+        one = torch.ones(8, 8, dtype=dtype, device=device)
+        return bool((one @ one)[0, 0] == 8)
+    except (RuntimeError, TypeError):
+        return False
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait until the device has computed what it was given; a processor always has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def give_back_memory(device: torch.device) -> None:
+    """Let other programs have what torch keeps for itself of a device's memory."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
 
 
 def choose_threads(dtype: torch.dtype) -> int:
