@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from zeta_context.counts import Counts
     from zeta_context.errors import ZetaError
-    from zeta_context.predict.prediction import Discarded, Outcome, Prediction
+    from zeta_context.predict.prediction import Discarded, Jump, Outcome, Prediction
     from zeta_context.session import Session
     from zeta_context.settings import Settings
     from zeta_context.text.edit import TextEdit
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Counts": "zeta_context.counts",
     "Discarded": "zeta_context.predict.prediction",
+    "Jump": "zeta_context.predict.prediction",
     "Outcome": "zeta_context.predict.prediction",
     "Point": "zeta_context.text.point",
     "Prediction": "zeta_context.predict.prediction",
@@ -32,6 +33,7 @@ _HOMES = {
 __all__ = [
     "Counts",
     "Discarded",
+    "Jump",
     "Outcome",
     "Point",
     "Prediction",

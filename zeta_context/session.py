@@ -15,7 +15,14 @@ from zeta_context.predict.composition import compose
 from zeta_context.predict.explanation import Explanation
 from zeta_context.predict.gating import BusyState
 from zeta_context.predict.last_case import offer_cases
-from zeta_context.predict.prediction import Discarded, Outcome, Part, Prediction, RejectReason
+from zeta_context.predict.prediction import (
+    Discarded,
+    Jump,
+    Outcome,
+    Part,
+    Prediction,
+    RejectReason,
+)
 from zeta_context.predict.report import report_session
 from zeta_context.predict.view import Proposer
 from zeta_context.prompt.input import Trigger
@@ -93,7 +100,7 @@ class Session(OpenDocuments):
         trigger: Trigger = "other",
         busy: Collection[BusyState] = (),
     ) -> Prediction | Discarded:
-        """Predict the next edit from a cursor, or say why there is none.
+        """Predict the next edit from a cursor, or say why there is none, and where one might be.
 
         One that the text still leads to is given again at no cost. What typing triggers is
         throttled and may be given up for newer requests (`canceled`), or while the user is `busy`;
@@ -127,6 +134,12 @@ class Session(OpenDocuments):
         """Take in that a prediction was not accepted, and why; `rejected` ones do not come back."""
         outcome = self._offers.reject(prediction, reason, was_shown=was_shown)
         return self._opted_in.note_outcome(prediction, outcome)
+
+    def reject_jump(self, jump: Jump) -> None:
+        """Take in that the user does not want to go to files that are not open."""
+        self._offers.reject_jump(jump)
+        documents = self._tracker.documents(jump.project)
+        self._follower.stay(jump.project, {one.path for one in documents})
 
     def status(self) -> dict[str, object]:
         """What `zeta-context doctor` shows of this session: names, counts, places; no text."""

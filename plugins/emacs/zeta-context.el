@@ -406,9 +406,16 @@ SUCCESS gets the result as a plist."
 
 (defun zeta-context--take-answer (answer)
   "Show what ANSWER predicts."
-  (let ((prediction (plist-get answer :prediction)))
+  (let ((prediction (plist-get answer :prediction))
+        (jump (plist-get answer :jump)))
     (zeta-context--clear)
     (setq zeta-context--reason (if prediction "" (or (plist-get answer :reason) "")))
+    (when (and jump (not prediction))
+      (setq zeta-context--offer jump
+            zeta-context--offer-buffer (current-buffer)
+            zeta-context--offer-tick (buffer-chars-modified-tick)
+            zeta-context--active t)
+      (unless (zeta-context--menu-p) (zeta-context--show)))
     (when prediction
       (let ((target (zeta-context--buffer-of prediction)))
         (when target
@@ -442,7 +449,19 @@ SUCCESS gets the result as a plist."
     (string-trim-left text)))
 
 (defun zeta-context--show ()
-  "Draw the prediction behind the lines that it changes."
+  "Draw the prediction behind the lines that it changes, or where to go for one."
+  (if (plist-get zeta-context--offer :uri)
+      (zeta-context--tell-here (plist-get zeta-context--offer :why))
+    (zeta-context--show-edits)))
+
+(defun zeta-context--tell-here (text)
+  "Draw TEXT behind the line of point."
+  (zeta-context--overlay
+   (line-end-position) (line-end-position) 'after-string
+   (propertize (concat "  → " text) 'face 'zeta-context-ghost 'cursor t)))
+
+(defun zeta-context--show-edits ()
+  "Draw the edits of the prediction behind the lines that they change."
   (with-current-buffer zeta-context--offer-buffer
     (cl-loop for block across (plist-get zeta-context--offer :preview)
              do (zeta-context--show-block block)))
@@ -528,22 +547,36 @@ Gives where the last one ends."
   "Go to the prediction, or take it (or its PART) where point is in its line."
   (let ((offer (zeta-context-has-prediction)))
     (unless offer (user-error "Nothing is predicted"))
-    (let ((jump (plist-get offer :jump)))
-      (if (not (and (eq zeta-context--offer-buffer (current-buffer))
-                    (= (plist-get jump :line) (plist-get (zeta-context--position) :line))))
-          (progn
-            (push-mark nil t)
-            (switch-to-buffer zeta-context--offer-buffer)
-            (goto-char (zeta-context--point jump)))
-        (zeta-context--clear)
-        (let ((stop (zeta-context--apply
-                     (if part (plist-get (plist-get offer :parts) part)
-                       (plist-get offer :edits)))))
-          (goto-char (if part stop (zeta-context--point (plist-get offer :cursor)))))
-        (zeta-context--notify :zeta/didAccept
-                              `(:id ,(plist-get offer :id) ,@(and part '(:partial t))))
-        (zeta-context--ask-soon (if part "prediction_partially_accepted"
-                                  "prediction_accepted"))))))
+    (if (plist-get offer :uri)
+        (zeta-context--open-file offer)
+      (zeta-context--accept-edits offer part))))
+
+(defun zeta-context--open-file (jump)
+  "Open the file of JUMP, in which an edit waits, and go there."
+  (zeta-context--clear)
+  (push-mark nil t)
+  (find-file (url-unhex-string (substring (plist-get jump :uri) 7)))
+  (goto-char (zeta-context--point (plist-get jump :position)))
+  (when zeta-context-mode (zeta-context--ask-soon "other")))
+
+(defun zeta-context--accept-edits (offer part)
+  "Go to OFFER, or take it (or its PART) where point is in its line."
+  (let ((jump (plist-get offer :jump)))
+    (if (not (and (eq zeta-context--offer-buffer (current-buffer))
+                  (= (plist-get jump :line) (plist-get (zeta-context--position) :line))))
+        (progn
+          (push-mark nil t)
+          (switch-to-buffer zeta-context--offer-buffer)
+          (goto-char (zeta-context--point jump)))
+      (zeta-context--clear)
+      (let ((stop (zeta-context--apply
+                   (if part (plist-get (plist-get offer :parts) part)
+                     (plist-get offer :edits)))))
+        (goto-char (if part stop (zeta-context--point (plist-get offer :cursor)))))
+      (zeta-context--notify :zeta/didAccept
+                            `(:id ,(plist-get offer :id) ,@(and part '(:partial t))))
+      (zeta-context--ask-soon (if part "prediction_partially_accepted"
+                                "prediction_accepted")))))
 
 (defun zeta-context-accept ()
   "Go to the prediction, or make it where point is in its line already."

@@ -60,8 +60,8 @@ async def session(tmp_path: Path) -> AsyncIterator[Session]:
         context=ContextSettings(definitions=True, deadline_ms=2000),
     )
     async with Session(tmp_path, settings=settings) as session:
-        session.open("shop/accounts.py", ACCOUNTS)
         session.open("shop/show.py", SHOW)
+        session.open("shop/accounts.py", ACCOUNTS)
         for _ in range(100):  # until the server has read the project
             if "find_account" in await _definitions(session):
                 break
@@ -111,6 +111,53 @@ async def test_every_place_of_a_rename_comes_in_turn_and_no_other(session: Sessi
     text = session.document("shop/show.py").snapshot.text
     assert text.count("look_up") == 3
     assert text.endswith("def other(find_account: int) -> int:\n    return find_account\n")
+
+
+async def test_places_in_a_file_that_is_not_open_are_gone_to_and_proposed_once_it_is(
+    session: Session, tmp_path: Path
+) -> None:
+    session.close("shop/show.py")
+    at = rename(session, "find_account", "look_up")
+    first = await asked(session, at + 40)
+    assert isinstance(first, Prediction)
+    session.accept(first)
+    answer = await session.predict("shop/accounts.py", first.cursor or 0)
+    assert isinstance(answer, Discarded)
+    assert answer.reason == "not_open"
+    jump = answer.jump
+    assert jump is not None
+    assert (jump.path, jump.offset) == ("shop/show.py", SHOW.index("find_account"))
+    assert jump.why.endswith("place 2 of 4, in shop/show.py:1")
+    assert (tmp_path / "shop/show.py").read_text() == SHOW
+
+    session.open("shop/show.py", SHOW)
+    told = []
+    second = await session.predict("shop/show.py", jump.offset)
+    while isinstance(second, Prediction) and second.proposer == "ripple":
+        told.append(second.why.rpartition(": ")[2])
+        session.accept(second)
+        second = await session.predict("shop/show.py", second.cursor or 0)
+    assert told == ["place 2 of 4", "place 3 of 4", "place 4 of 4"]
+    assert session.document("shop/show.py").snapshot.text.count("look_up") == 3
+
+
+async def test_who_does_not_want_to_leave_the_open_files_is_not_asked_again(
+    session: Session,
+) -> None:
+    session.close("shop/show.py")
+    at = rename(session, "find_account", "look_up")
+    first = await asked(session, at + 40)
+    assert isinstance(first, Prediction)
+    session.accept(first)
+    answer = await session.predict("shop/accounts.py", at)
+    assert isinstance(answer, Discarded)
+    assert answer.jump is not None
+    session.reject_jump(answer.jump)
+    for cursor in (at, at + 40):
+        again = await session.predict("shop/accounts.py", cursor)
+        assert isinstance(again, Discarded)
+        assert again.jump is None
+    assert session.counts.totals()["jump_rejected"] == 1
 
 
 async def test_undoing_the_rename_ends_it(session: Session) -> None:

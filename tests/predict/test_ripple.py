@@ -231,6 +231,75 @@ def test_silence_has_a_reason(ripple: Ripple | None, cursor: int, reason: str) -
     assert answer.reason == reason
 
 
+def read_closed(project: str, path: str) -> Document | None:
+    texts = {"c.py": "load()\n", "lib/d.py": "import a\na.load()\n", "gone.py": None}
+    text = texts.get(path)
+    return None if text is None else document_of(path, TextSnapshot(text))
+
+
+def test_after_the_open_files_there_is_a_jump_into_one_that_is_not_open() -> None:
+    places = (
+        Place(path="gone.py", span=Span(0, 4)),
+        Place(path="lib/d.py", span=Span(11, 15)),
+        CLOSED,
+    )
+    answer = proposed(ripple_of(*places, total=5), read_closed=read_closed)
+    assert isinstance(answer, Discarded)
+    assert answer.reason == "not_open"
+    assert answer.jump is not None
+    assert (answer.jump.path, answer.jump.offset) == ("c.py", 0)
+    assert answer.jump.edits == (swap(0, 4, "fetch"),)
+    assert answer.jump.why == "`load` is called `fetch` now: place 3 of 5, in c.py:1"
+    open_one = proposed(ripple_of(*places, *PLACES), read_closed=read_closed)
+    assert isinstance(open_one, Prediction)
+
+
+@pytest.mark.parametrize(
+    "ripple",
+    [
+        replace(ripple_of(CLOSED), is_followed=False),
+        ripple_of(Place(path="gone.py", span=Span(0, 4))),
+        ripple_of(Place(path="c.py", span=Span(1, 5))),  # the file has changed since
+    ],
+)
+def test_there_is_no_jump_where_nothing_would_be_proposed(ripple: Ripple) -> None:
+    answer = proposed(ripple, read_closed=read_closed)
+    assert isinstance(answer, Discarded)
+    assert (answer.reason, answer.jump) == ("not_open", None)
+
+
+def test_a_jump_that_was_rejected_gives_way_to_the_next() -> None:
+    ripple = ripple_of(CLOSED, Place(path="lib/d.py", span=Span(11, 15)))
+    answer = proposed(
+        ripple, read_closed=read_closed, was_rejected=lambda document, _: document.path == "c.py"
+    )
+    assert isinstance(answer, Discarded)
+    assert answer.jump is not None
+    assert answer.jump.path == "lib/d.py"
+
+
+def test_a_ripple_is_followed_until_the_user_does_something_else() -> None:
+    ripples = begun()
+
+    def is_followed() -> bool:
+        ripple = ripples.current("shop")
+        return ripple is not None and ripple.is_followed
+
+    text = after(ripples, NOW, put(5, "_all"))
+    assert is_followed()
+    text = after(ripples, text, swap(18, 22, "fetch_all"))
+    assert is_followed()
+    after(ripples, text, put(len(text), "x = 1\n"))
+    assert not is_followed()
+
+
+def test_who_stays_in_the_open_files_has_nothing_left_elsewhere() -> None:
+    ripples = Ripples()
+    ripples.begin(rename_cause(), (*PLACES, CLOSED))
+    ripples.stay("shop", {"a.py"})
+    assert spans(ripples) == [(14, 18), (20, 24)]
+
+
 def test_what_was_rejected_at_one_place_is_proposed_at_the_next() -> None:
     answer = proposed(
         ripple_of(*PLACES), was_rejected=lambda document, edits: edits[0].span.start == 14

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zeta_context.lsp import uri as uris
-from zeta_context.predict.prediction import Discarded, Prediction
+from zeta_context.predict.prediction import Discarded, Jump, Prediction
 from zeta_context.predict.view import View
 from zeta_context.server.documents import EditorDocuments
 from zeta_context.server.features import ACTION_KIND, Commands, Features
@@ -17,6 +17,7 @@ from zeta_context.session import Session
 from zeta_context.settings import Settings
 from zeta_context.text.edit import TextEdit, apply_edits
 from zeta_context.text.point import Encoding, Span
+from zeta_context.text.snapshot import TextSnapshot
 
 COMMANDS = Commands(accept="c.accept", reject="c.reject", jump="c.jump")
 ROOT = Path("/project")
@@ -36,11 +37,12 @@ class Scripted:
     def __init__(self) -> None:
         self.edits: tuple[TextEdit, ...] = ()
         self.path: str | None = None
+        self.silence = Discarded(reason="nothing_scripted")
         self.made = 0
 
     def propose(self, view: View) -> Prediction | Discarded:
         if not self.edits:
-            return Discarded(reason="nothing_scripted")
+            return self.silence
         self.made += 1
         path = self.path or view.document.path
         others = {one.path: one.version for one in (view.document, *view.others)}
@@ -316,6 +318,41 @@ async def test_a_prediction_in_another_open_file_names_that_file() -> None:
     assert target == {"uri": "file:///project/b%2Epy", "version": 7}
     assert await editor.features.inline_completion(editor.ask()) is None
     assert await editor.features.copilot_inline_edit(editor.ask()) == {"edits": []}
+
+
+def jumping(editor: Editor) -> Jump:
+    text = TextSnapshot("é = load()\n")
+    project = next(iter(editor.session.projects)).name
+    return Jump(
+        id="j1",
+        project=project,
+        path="lib/b c.py",
+        text=text,
+        edits=(TextEdit(Span(4, 8), "fetch"),),
+        why="`load` is called `fetch` now: place 2 of 3, in lib/b c.py:1",
+    )
+
+
+async def test_an_edit_that_waits_in_a_closed_file_is_told_gone_to_and_rejected() -> None:
+    editor = Editor("utf-8")
+    editor.open("x = 1\n")
+    jump = jumping(editor)
+    editor.proposer.silence = Discarded(reason="not_open", jump=jump)
+    answer = await editor.features.zeta_predict({"textDocument": {"uri": URI}})
+    uri = "file:///project/lib/b%20c.py"
+    place = {"line": 0, "character": 5}
+    assert answer["prediction"] is None
+    assert answer["jump"] == {"id": "j1", "uri": uri, "position": place, "why": jump.why}
+    (action,) = await editor.features.code_actions(
+        {"textDocument": {"uri": URI}, "range": {"start": place, "end": place}, "context": {}}
+    )
+    assert action["title"] == "Go to predicted edit in lib/b c.py:1"
+    shown = editor.features.execute_command(action["command"])
+    assert shown is not None
+    assert (shown["uri"], shown["selection"]["start"]) == (uri, place)
+    editor.features.take_notification("zeta/didReject", {"id": "j1", "reason": "rejected"})
+    editor.features.take_notification("zeta/didReject", {"id": "j1", "reason": "rejected"})
+    assert editor.session.counts.totals()["jump_rejected"] == 1
 
 
 async def test_code_actions_keep_to_the_kinds_that_were_asked_for() -> None:

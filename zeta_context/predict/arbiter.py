@@ -62,9 +62,12 @@ class Arbiter:
             if answer:
                 self._read_ahead(self._proposers[number + 1 :], view)
                 return answer
-            if is_suppressed and suppressed is None and isinstance(answer, Discarded):
+            if isinstance(answer, Discarded) and (
+                (is_suppressed and suppressed is None)
+                or (answer.jump is not None and (suppressed is None or suppressed.jump is None))
+            ):
                 suppressed = answer
-        # That something was held back says more than that a later proposer had nothing.
+        # Where to go, or that something was held back, says more than that a later one had nothing.
         return answer if suppressed is None else suppressed
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from zeta_context.events.projects import Projects
 from zeta_context.events.tracker import Tracker
 from zeta_context.predict.arbiter import Arbiter
 from zeta_context.predict.checks import Checks
+from zeta_context.predict.closed_files import ClosedFiles
 from zeta_context.predict.following import Follower
 from zeta_context.predict.offers import Offers
 from zeta_context.predict.predictor import Predictor
@@ -71,7 +72,10 @@ def compose(
         made = make_proposers(
             projects, model or ModelSettings(), remote or RemotePermission(), counts
         )
-        proposers = (RippleProposer(made, was_rejected=rejections.has_in), *made)
+        ripple = RippleProposer(
+            made, was_rejected=rejections.has_in, read_closed=ClosedFiles(projects).read
+        )
+        proposers = (ripple, *made)
     arbiter = Arbiter(proposers, counts, checks=Checks(settings.checks), rejections=rejections)
     predictor = Predictor(
         tracker,

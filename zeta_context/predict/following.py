@@ -7,7 +7,7 @@ nothing of requests.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from zeta_context.events.change import Change
 from zeta_context.events.observer import Author
@@ -45,6 +45,10 @@ class Follower:
             self._forget(next(iter(self._recorders)))
         self._offers.follow(key, changes)
         self._ripples.follow(key, changes)
+
+    def stay(self, project: str, paths: Collection[str]) -> None:
+        """The user does not want to go to other files than those of `paths`."""
+        self._ripples.stay(project, paths)
 
     def kept_share(self) -> float | None:
         """How much of the text of accepted predictions still stands, 0..1; None without any.

@@ -22,7 +22,14 @@ from zeta_context.predict.cache import (
 )
 from zeta_context.predict.gating import Eagerness
 from zeta_context.predict.partial import cut_part
-from zeta_context.predict.prediction import Discarded, Outcome, Part, Prediction, RejectReason
+from zeta_context.predict.prediction import (
+    Discarded,
+    Jump,
+    Outcome,
+    Part,
+    Prediction,
+    RejectReason,
+)
 from zeta_context.predict.rejections import Rejections
 from zeta_context.predict.view import Document, View
 from zeta_context.text.edit import TextEdit, apply_edits
@@ -242,6 +249,12 @@ class Offers:
         return Outcome(
             prediction_id=prediction.id, accepted=False, was_shown=was_shown, reason=reason
         )
+
+    def reject_jump(self, jump: Jump) -> None:
+        """Take in that the user does not want to go there: the planned edits do not come back."""
+        if self._rejections is not None:
+            self._rejections.add(jump.project, jump.path, jump.text, jump.edits)
+        self._counts.add("jump_rejected")
 
 
 def says_more(shown: Prediction, new: Prediction) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from zeta_context.text.edit import TextEdit
 from zeta_context.text.point import Span
+from zeta_context.text.snapshot import TextSnapshot
 
 Part = Literal["word", "line"]
 """How much of a prediction is accepted at once."""
@@ -53,14 +54,37 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Jump:
+    """A place in a file that is not open where an edit waits: open it, go there and ask again.
+
+    `edits` are planned against `text`, what the file holds on disk, and made nowhere: once the
+    document is open they are proposed in it, as its text then stands. `why` is one sentence.
+    """
+
+    id: str
+    project: str
+    path: str
+    text: TextSnapshot
+    edits: tuple[TextEdit, ...]
+    why: str
+
+    @property
+    def offset(self) -> int:
+        """Where the first of the edits starts."""
+        return self.edits[0].span.start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Discarded:
     """No prediction, and the machine-readable `reason`; `detail` is for people.
 
-    Falsy, so that `if prediction:` reads as it should.
+    Falsy, so that `if prediction:` reads as it should. There may be a `jump` to where there would
+    be one.
     """
 
     reason: str
     detail: str = ""
+    jump: Jump | None = None
 
     def __bool__(self) -> Literal[False]:
         return False

@@ -7,7 +7,7 @@ found the places nor what is proposed there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from zeta_context.events.change import Change
@@ -29,11 +29,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ripple:
-    """A cause and the places left of `total`; the cause's own place is none of them."""
+    """A cause and the places left of `total`; the cause's own place is none of them.
+
+    `is_followed` while the user does nothing else than going on from place to place.
+    """
 
     cause: Cause
     places: tuple[Place, ...]
     total: int
+    is_followed: bool = True
 
     @property
     def done(self) -> int:
@@ -72,6 +76,13 @@ class Ripples:
         if ripple is not None and ripple.cause.path == key[1]:
             self.end(key[0])
 
+    def stay(self, project: str, paths: Collection[str]) -> None:
+        """The user does not want to leave the files `paths`: nothing remains elsewhere."""
+        ripple = self._current.get(project)
+        if ripple is not None:
+            places = tuple(place for place in ripple.places if place.path in paths)
+            self._current[project] = replace(ripple, places=places)
+
     def follow(self, key: DocumentKey, changes: Sequence[Change]) -> None:
         """Take in changes of a document."""
         project, path = key
@@ -79,7 +90,9 @@ class Ripples:
             ripple = self._current.get(project)
             if ripple is None:
                 return
+            is_at_cause = False
             if path == ripple.cause.path:
+                is_at_cause = _touches(change, ripple.cause.span)
                 cause = _carry_cause(ripple.cause, change)
                 if cause is None:
                     self.end(project)
@@ -90,7 +103,8 @@ class Ripples:
                 for place in ripple.places
             )
             places = tuple(place for place in carried if place is not None)
-            self._current[project] = replace(ripple, places=places)
+            is_followed = is_at_cause or len(places) < len(ripple.places)
+            self._current[project] = replace(ripple, places=places, is_followed=is_followed)
 
 
 def _is_same(one: Cause, other: Cause) -> bool:
@@ -103,10 +117,14 @@ def _is_same(one: Cause, other: Cause) -> bool:
     )
 
 
+def _touches(change: Change, span: Span) -> bool:
+    return change.old_span.end >= span.start and change.old_span.start <= span.end
+
+
 def _carry_cause(cause: Cause, change: Change) -> Cause | None:
     """The cause after a change of its document; None when it is undone or no name any more."""
     span = change.carry(cause.span)
-    if change.old_span.end >= cause.span.start and change.old_span.start <= cause.span.end:
+    if _touches(change, cause.span):
         span = word_at(change.new, min(span.start, len(change.new)))
     name = change.new.slice(span)
     if cause.kind != "rename":
@@ -125,7 +143,7 @@ def _carry_place(place: Place, cause: Cause, change: Change) -> Place | None:
         row = change.old.point(start).row
         if change.old_span.start >= end and change.old.point(change.old_span.start).row == row:
             return None
-    if change.old_span.end < start or change.old_span.start > end:
+    if not _touches(change, place.span):
         return replace(place, span=span)
     span = word_at(change.new, min(span.start, len(change.new)))
     return replace(place, span=span) if change.new.slice(span) == cause.name else None

@@ -22,6 +22,7 @@ from zeta_context.events.projects import Projects
 from zeta_context.events.tracker import Tracker
 from zeta_context.lsp.documents import Location, from_unit_point
 from zeta_context.predict.causes import Cause, find_cause, word_at
+from zeta_context.predict.closed_files import ClosedFiles
 from zeta_context.predict.provenance import Provenance
 from zeta_context.predict.ripples import MAX_PLACES, Place, Ripple, Ripples
 from zeta_context.predict.view import Document
@@ -33,7 +34,6 @@ REWOUND_S = 0.6
 """So long a prediction waits for a server of ours that is shown the old text: showing it the new
 one again before it has answered would spoil the answer."""
 
-MAX_FILE_BYTES = 1_048_576
 REMEMBER_PAUSE_S = 0.3
 """So long no other name is asked about ahead of time."""
 
@@ -75,6 +75,7 @@ class Sites:
         self._find_server = find_server
         self._counts = counts
         self._clock = clock
+        self._closed = ClosedFiles(projects)
         self._syntax = SyntaxCache(max_documents=4)
         self._remembered: dict[str, _Remembered] = {}
         self._remembering: asyncio.Task[None] | None = None
@@ -302,14 +303,8 @@ class Sites:
         for one in self._tracker.documents(cause.project):
             if one.path == name:
                 return name, one.snapshot
-        try:
-            with path.open("rb") as file:
-                data = file.read(MAX_FILE_BYTES + 1)
-            if len(data) > MAX_FILE_BYTES:
-                return None
-            return name, TextSnapshot(data.decode("utf-8"))
-        except (OSError, UnicodeDecodeError):
-            return None
+        closed = self._closed.read(cause.project, name)
+        return None if closed is None else (name, closed.snapshot)
 
 
 def has_word(text: str, word: str) -> bool:

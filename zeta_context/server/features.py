@@ -13,15 +13,17 @@ from typing import Any, get_args
 
 from zeta_context.events.addresses import UNTITLED
 from zeta_context.predict.gating import BusyState, Mode
-from zeta_context.predict.prediction import Discarded, Prediction
+from zeta_context.predict.prediction import Discarded, Jump, Prediction
 from zeta_context.prompt.input import Trigger
 from zeta_context.server.description import describe
 from zeta_context.server.documents import EditorDocument, EditorDocuments
+from zeta_context.server.jumps import ToldJumps
 from zeta_context.server.made import Made, MadePredictions
 from zeta_context.server.state import describe_state
 from zeta_context.server.version import PROTOCOL_VERSION
 from zeta_context.session import Session
 from zeta_context.text.point import Span
+from zeta_context.text.snapshot import TextSnapshot
 
 ACTION_KIND = "refactor.rewrite"
 _TRIGGERS: dict[str, Trigger] = {trigger: trigger for trigger in get_args(Trigger)}
@@ -60,6 +62,7 @@ class Features:
         self.session = session
         self.documents = documents
         self.made = MadePredictions(session, documents)
+        self.jumps = ToldJumps(session, documents)
         self.has_document_changes = has_document_changes
         self._commands = commands
         self._cursors: dict[str, Mapping[str, Any]] = {}
@@ -127,6 +130,8 @@ class Features:
     def _reject(self, prediction_id: object, reason: object) -> None:
         if (made := self.made.get(prediction_id)) is not None:
             self.made.reject(made, reason)
+        elif (jump := self.jumps.get(prediction_id)) is not None:
+            self.jumps.reject(jump)
 
     # What the editor asks.
 
@@ -177,7 +182,9 @@ class Features:
         trigger: Trigger = _TRIGGERS.get(asked, "other") if isinstance(asked, str) else "other"
         answer = await self.predict(params, trigger=trigger)
         if isinstance(answer, Discarded):
-            return {"prediction": None, "reason": answer.reason, "detail": answer.detail}
+            silence = {"prediction": None, "reason": answer.reason, "detail": answer.detail}
+            jump = answer.jump
+            return silence if jump is None else {**silence, "jump": self.jumps.describe(jump)}
         is_hint = self._mode == "subtle" and trigger != "explicit"
         display = "hint" if is_hint else "full"
         return {"prediction": {**describe(answer, self.documents), "display": display}}
@@ -239,7 +246,9 @@ class Features:
         if isinstance(only, list) and not any(_includes(kind, ACTION_KIND) for kind in only):
             return []
         answer = await self.predict(params)
-        return [] if isinstance(answer, Discarded) else self.actions(answer)
+        if not isinstance(answer, Discarded):
+            return self.actions(answer)
+        return [] if answer.jump is None else [self._jump_action(answer.jump)]
 
     def actions(self, made: Made) -> list[dict[str, Any]]:
         """A prediction as code actions."""
@@ -256,16 +265,23 @@ class Features:
                 "edit": edit,
                 "command": self._accept_command(made),
             },
-            {
-                "title": f"Go to predicted edit in line {place['line'] + 1}",
-                "kind": ACTION_KIND,
-                "command": {
-                    "title": "Go to predicted edit",
-                    "command": self._commands.jump,
-                    "arguments": [made.id],
-                },
-            },
+            self._go_to(f"line {place['line'] + 1}", made.id),
         ]
+
+    def _jump_action(self, jump: Jump) -> dict[str, Any]:
+        place = self.jumps.describe(jump)["position"]
+        return self._go_to(f"{jump.path}:{place['line'] + 1}", jump.id)
+
+    def _go_to(self, place: str, target_id: str) -> dict[str, Any]:
+        return {
+            "title": f"Go to predicted edit in {place}",
+            "kind": ACTION_KIND,
+            "command": {
+                "title": "Go to predicted edit",
+                "command": self._commands.jump,
+                "arguments": [target_id],
+            },
+        }
 
     def execute_command(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
         """`workspace/executeCommand` of ours; what it gives is `window/showDocument` to send."""
@@ -277,12 +293,14 @@ class Features:
             self._reject(prediction_id, "rejected")
         elif command == self._commands.jump and (made := self.made.get(prediction_id)) is not None:
             start = made.prediction.edits[0].span.start
-            return {
-                "uri": made.document.uri,
-                "takeFocus": True,
-                "selection": self.documents.range(made.before, Span(start, start)),
-            }
+            return self._showing(made.document.uri, made.before, start)
+        elif command == self._commands.jump and (jump := self.jumps.get(prediction_id)) is not None:
+            return self._showing(self.jumps.uri(jump), jump.text, jump.offset)
         return None
+
+    def _showing(self, uri: str, text: TextSnapshot, offset: int) -> dict[str, Any]:
+        selection = self.documents.range(text, Span(offset, offset))
+        return {"uri": uri, "takeFocus": True, "selection": selection}
 
     async def state(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
         """`zeta/state`: the state of the editor at a place, None for an unknown document."""

@@ -68,6 +68,12 @@ export function show(editor: vscode.TextEditor, prediction: Prediction, isGhostS
   editor.setDecorations(behind, notes);
 }
 
+// Tells of an edit that waits in a file that is not open.
+export function showJump(editor: vscode.TextEditor, why: string): void {
+  clear();
+  editor.setDecorations(behind, [annotate(editor, editor.selection.active.line, `  → ${why}`)]);
+}
+
 export function toRange(range: Block["removed"][number]): vscode.Range {
   return new vscode.Range(
     range.start.line,

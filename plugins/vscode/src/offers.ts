@@ -2,12 +2,13 @@
 import * as vscode from "vscode";
 import type { LanguageClient } from "vscode-languageclient/node";
 import * as display from "./display";
-import type { Answer, Edit, Part, Prediction } from "./protocol";
+import type { Answer, Edit, Jump, Part, Prediction } from "./protocol";
 
 const MOVED_MS = 80;
 
 export class Offers implements vscode.InlineCompletionItemProvider {
   private prediction: Prediction | undefined;
+  private jump: Jump | undefined;
   private asked = 0;
   private shownId = "";
   private timer: NodeJS.Timeout | undefined;
@@ -35,6 +36,7 @@ export class Offers implements vscode.InlineCompletionItemProvider {
 
   clear(): void {
     this.prediction = undefined;
+    this.jump = undefined;
     display.clear();
     void vscode.commands.executeCommand("setContext", "zetaContext.hasPrediction", false);
   }
@@ -81,7 +83,8 @@ export class Offers implements vscode.InlineCompletionItemProvider {
     this.prediction = answer?.prediction ?? undefined;
     const prediction = this.current();
     if (!prediction) {
-      this.tell("zeta", answer?.detail || answer?.reason || "");
+      this.tell("zeta", answer?.jump?.why || answer?.detail || answer?.reason || "");
+      this.offerJump(answer?.jump);
       return undefined;
     }
     const count = prediction.edits.length;
@@ -92,6 +95,25 @@ export class Offers implements vscode.InlineCompletionItemProvider {
       this.show(editor);
     }
     return prediction;
+  }
+
+  private offerJump(jump: Jump | undefined): void {
+    const editor = vscode.window.activeTextEditor;
+    if (jump && editor) {
+      this.jump = jump;
+      void vscode.commands.executeCommand("setContext", "zetaContext.hasPrediction", true);
+      display.showJump(editor, jump.why);
+    }
+  }
+
+  // Open the file in which an edit waits, and ask about it there.
+  private async openFile(jump: Jump): Promise<void> {
+    this.clear();
+    const document = await vscode.workspace.openTextDocument(vscode.Uri.parse(jump.uri));
+    const place = new vscode.Position(jump.position.line, jump.position.character);
+    const range = new vscode.Range(place, place);
+    await vscode.window.showTextDocument(document, { selection: range });
+    await this.ask(document, place, "other");
   }
 
   private show(editor: vscode.TextEditor): void {
@@ -146,6 +168,9 @@ export class Offers implements vscode.InlineCompletionItemProvider {
 
   // Go to the prediction, or take it (or its next part) where the cursor is in its line.
   async accept(part?: Part): Promise<void> {
+    if (this.jump) {
+      return this.openFile(this.jump);
+    }
     const prediction = this.current();
     const document = prediction && this.find(prediction);
     if (!prediction || !document) {
@@ -179,12 +204,12 @@ export class Offers implements vscode.InlineCompletionItemProvider {
   }
 
   async reject(): Promise<void> {
-    const prediction = this.current();
-    if (prediction) {
+    const offered = this.jump ?? this.current();
+    if (offered) {
       this.clear();
       this.tell("zeta", "rejected");
       await this.agent.sendNotification("zeta/didReject", {
-        id: prediction.id,
+        id: offered.id,
         reason: "rejected",
       });
     }

@@ -29,8 +29,17 @@ export interface Prediction {
 
 export type Part = keyof Prediction["parts"];
 
+// Where an edit waits in a file that is not open.
+export interface Jump {
+  id: string;
+  uri: string;
+  position: Position;
+  why: string;
+}
+
 export interface Answer {
   prediction: Prediction | null;
+  jump?: Jump;
   reason?: string;
   detail?: string;
 }

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.editors import first_try
 from tests.e2e.editors.conftest import MAIN
-from tests.e2e.editors.neovim import PLUGIN, Neovim
+from tests.e2e.editors.neovim import PLUGIN, PROGRAM, Neovim
 from tests.e2e.servers import Program, need
 from zeta_context.evals.scenario import texts_before
 from zeta_context.evals.scenario_files import read_scenarios
@@ -307,6 +307,67 @@ def test_a_server_behind_the_proxy_predicts_instead_of_the_agent(project: Path) 
         nvim.press("<M-y>")
         assert "logger.warning('𝒳 é 2'" in nvim.rows[10]
         assert nvim.wait_for(lambda: nvim.counts().get("accepted")) == 1
+    finally:
+        nvim.kill()
+
+
+PRICES = "def total(prices):\n    return sum(prices)\n\n\nprint(total([1]))\n"
+BASKET = "from prices import total\n\n\ndef pay(basket):\n    return total(basket)\n"
+
+
+IS_READY = """
+return require("zeta_context.peers").of(vim.api.nvim_get_current_buf()).is_ready()
+"""
+
+
+@pytest.mark.parametrize("wrap", ["{}", "{'ty'}"], ids=["agent", "proxy"])
+def test_a_rename_goes_on_in_a_file_that_was_not_open(project: Path, wrap: str, keep: Keep) -> None:
+    ty = Path(sys.executable).with_name("ty")
+    if not ty.exists():
+        pytest.skip("ty is not installed")
+    (project / "prices.py").write_text(PRICES)
+    (project / "basket.py").write_text(BASKET)
+    config = Path(os.environ["XDG_CONFIG_HOME"]) / "zeta-context" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[context]\ndefinitions = true\n")
+    before = (
+        f"vim.env.PATH = {str(ty.parent)!r} .. ':' .. vim.env.PATH\n"
+        f"vim.lsp.config('ty', {{cmd = {{{str(ty)!r}, 'server'}}, filetypes = {{'python'}},"
+        f" root_markers = {{'.git'}}}})\n{'' if wrap == '{}' else 'vim.lsp.enable([[ty]])'}"
+    )
+    options = f"{{cmd = {{{str(PROGRAM)!r}, 'serve'}}, wrap = {wrap}}}"
+    nvim = Neovim(program("0.11"), project, before=before, options=options)
+    try:
+        nvim.press(":filetype on<CR>:edit prices.py<CR>")
+        nvim.wait_for(lambda: nvim.lua(IS_READY))
+        nvim.wait_for(lambda: nvim.status().get("documents"))
+        nvim.press("0w")
+        time.sleep(2)  # the server reads the project, and is asked where the name is used
+        nvim.press("h")
+        nvim.press("l")
+        time.sleep(1)
+        nvim.type("cwamount")
+        nvim.press("<Esc>")
+        nvim.press("j")
+        nvim.wait_for(nvim.has_prediction)
+        nvim.press("<M-y>")
+        nvim.press("<M-y>")
+        assert nvim.rows[4] == "print(amount([1]))"
+        nvim.wait_for(lambda: any("basket.py" in text for _, _, text, _ in nvim.marks()))
+        told = [text for _, _, text, _ in nvim.marks()]
+        assert told == ["  → `total` is called `amount` now: place 2 of 3, in basket.py:1"]
+        keep(nvim.screen())
+        nvim.press("<M-y>")
+        assert nvim.rows == BASKET.splitlines()
+        assert nvim.cursor == (0, BASKET.index("total"))
+        for row in (0, 4):
+            nvim.wait_for(nvim.has_prediction)
+            if nvim.cursor[0] != row:
+                nvim.press("<M-y>")
+            assert nvim.cursor[0] == row
+            nvim.press("<M-y>")
+        assert nvim.rows == BASKET.replace("total", "amount").splitlines()
+        assert (project / "basket.py").read_text() == BASKET
     finally:
         nvim.kill()
 

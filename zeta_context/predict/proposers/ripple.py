@@ -8,32 +8,45 @@ found.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from zeta_context.predict.prediction import Discarded, Prediction
+from zeta_context.predict.prediction import Discarded, Jump, Prediction
 from zeta_context.predict.ripples import Place, Ripple
 from zeta_context.predict.view import Document, Proposer, View
 from zeta_context.text.edit import TextEdit
 from zeta_context.text.point import Span
 
 WasRejected = Callable[[Document, Sequence[TextEdit]], bool]
+ReadClosed = Callable[[str, str], Document | None]
+"""A file of a project, by both their names, as a document that nobody has open."""
 
 MAX_ASKED = 4
 """Places of a changed signature at which others are asked at a time."""
+
+MAX_READ = 4
+"""Files that are not open and looked into at a time."""
 
 
 class RippleProposer:
     """Goes through the places of the view's ripple, from the cursor on.
 
-    `others` say what is to be done where a signature or a type was changed.
+    `others` say what is to be done where a signature or a type was changed; `read_closed` what a
+    file holds that is not open, to which there is then a jump, for as long as the user does nothing
+    else.
     """
 
     def __init__(
-        self, others: Sequence[Proposer] = (), *, was_rejected: WasRejected | None = None
+        self,
+        others: Sequence[Proposer] = (),
+        *,
+        was_rejected: WasRejected | None = None,
+        read_closed: ReadClosed | None = None,
     ) -> None:
         self._others = tuple(others)
         self._was_rejected = was_rejected
+        self._read_closed = read_closed
 
     @property
     def name(self) -> str:
@@ -68,9 +81,35 @@ class RippleProposer:
             if edits and not (self._was_rejected and self._was_rejected(document, edits)):
                 return self._predict(ripple, document, edits)
         if closed:
-            detail = f"{closed} places left in files that are not open"
-            return Discarded(reason="not_open", detail=detail)
+            return Discarded(
+                reason="not_open",
+                detail=f"{closed} places left in files that are not open",
+                jump=self._jump(ripple, view),
+            )
         return Discarded(reason="no_place", detail="no place is left to change")
+
+    def _jump(self, ripple: Ripple, view: View) -> Jump | None:
+        """The first place in a file that is not open at which something is to be changed."""
+        if self._read_closed is None or not ripple.is_followed:
+            return None
+        by_path: dict[str, list[Place]] = {}
+        for place in ripple.places:
+            if view.find(ripple.cause.project, place.path) is None:
+                by_path.setdefault(place.path, []).append(place)
+        nearest = sorted(by_path, key=lambda path: (-_kinship(path, view.document.path), path))
+        for path in nearest[:MAX_READ]:
+            document = self._read_closed(ripple.cause.project, path)
+            if document is None:
+                continue
+            there = replace(view, document=document, cursor=0)
+            for places in order_places(replace(ripple, places=tuple(by_path[path])), there):
+                if ripple.cause.kind == "rename":
+                    edits = _rename(document, places, ripple)
+                else:
+                    edits = self._ask(view, document, places[0])
+                if edits and not (self._was_rejected and self._was_rejected(document, edits)):
+                    return _to_jump(self._predict(ripple, document, edits), document)
+        return None
 
     def _ask(self, view: View, document: Document, place: Place) -> tuple[TextEdit, ...]:
         """What another proposer would change in the rows of a place, if it changes nothing else."""
@@ -112,6 +151,24 @@ class RippleProposer:
             why=f"{what}: place {number} of {ripple.total}",
             cursor=edits[-1].span.end + sum(edit.growth for edit in edits),
         )
+
+
+def _to_jump(prediction: Prediction, document: Document) -> Jump:
+    row = document.snapshot.point(prediction.edits[0].span.start).row
+    return Jump(
+        id=prediction.id,
+        project=prediction.project,
+        path=prediction.path,
+        text=document.snapshot,
+        edits=prediction.edits,
+        why=f"{prediction.why}, in {prediction.path}:{row + 1}",
+    )
+
+
+def _kinship(path: str, other: str) -> int:
+    """How many folders two files have in common."""
+    pairs = zip(path.split("/")[:-1], other.split("/")[:-1], strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def order_places(ripple: Ripple, view: View) -> Iterator[tuple[Place, ...]]:

@@ -186,6 +186,13 @@ local function draw_block(buffer, block, position, bytes)
   end
 end
 
+local function draw_behind_cursor(told)
+  mark(vim.api.nvim_get_current_buf(), vim.api.nvim_win_get_cursor(0)[1] - 1, 0, {
+    virt_text = { { "  " .. told, "ZetaHint" } },
+    virt_text_pos = "eol",
+  })
+end
+
 -- Where the prediction is, when it cannot be seen.
 local function draw_hint(prediction, is_elsewhere)
   local row = prediction.jump.line
@@ -199,11 +206,15 @@ local function draw_hint(prediction, is_elsewhere)
     told = ("↓ line %d"):format(row + 1)
   end
   if told then
-    mark(vim.api.nvim_get_current_buf(), vim.api.nvim_win_get_cursor(0)[1] - 1, 0, {
-      virt_text = { { "  " .. told, "ZetaHint" } },
-      virt_text_pos = "eol",
-    })
+    draw_behind_cursor(told)
   end
+end
+
+-- Tell of an edit that waits in a file that is not open.
+function M.draw_jump(jump)
+  M.clear()
+  drawn_in = vim.api.nvim_get_current_buf()
+  draw_behind_cursor("→ " .. jump.why)
 end
 
 -- Show a prediction for `buffer`; `position` turns its positions into rows and byte columns.

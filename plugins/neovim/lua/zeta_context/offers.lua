@@ -38,7 +38,7 @@ function M.current()
   if not vim.api.nvim_buf_is_loaded(offer.buffer) then
     return nil
   end
-  return offer.peer.version(offer.buffer) == offer.prediction.textDocument.version and offer or nil
+  return offer.peer.version(offer.buffer) == offer.version and offer or nil
 end
 
 function M.clear()
@@ -51,6 +51,10 @@ function M.show()
   local current = M.current()
   if not current or not MODES[vim.api.nvim_get_mode().mode] then
     display.clear()
+    return
+  end
+  if current.jump then
+    display.draw_jump(current.jump)
     return
   end
   local prediction = current.prediction
@@ -68,6 +72,11 @@ local function take_answer(buffer, peer, answer)
   if not prediction or prediction == vim.NIL then
     reason = answer and answer ~= vim.NIL and answer.reason or ""
     M.clear()
+    if type(answer) == "table" and type(answer.jump) == "table" then
+      local version = peer.version(buffer)
+      offer = { buffer = buffer, peer = peer, jump = answer.jump, version = version }
+      M.show()
+    end
     return
   end
   reason = ""
@@ -75,7 +84,8 @@ local function take_answer(buffer, peer, answer)
   if prediction.textDocument.uri ~= peer.uri(buffer) then
     target = vim.uri_to_bufnr(prediction.textDocument.uri)
   end
-  offer = { buffer = target, peer = peer, prediction = prediction, is_stale = false }
+  local version = prediction.textDocument.version
+  offer = { buffer = target, peer = peer, prediction = prediction, version = version }
   M.show()
 end
 
@@ -131,6 +141,14 @@ local function jump(current)
   M.show()
 end
 
+-- Open the file in which an edit waits; it is asked about there as in any other.
+local function open_file(current)
+  local place = current.jump.position
+  local location = { uri = current.jump.uri, range = { start = place, ["end"] = place } }
+  M.clear()
+  vim.lsp.util.show_document(location, current.peer.encoding(), { focus = true })
+end
+
 -- Typing before and after belongs to other undo steps.
 local function break_undo()
   vim.cmd("let &l:undolevels = &l:undolevels")
@@ -184,6 +202,10 @@ function M.accept(part)
   if not current then
     return false
   end
+  if current.jump then
+    open_file(current)
+    return true
+  end
   local prediction = current.prediction
   if not is_here(current) then
     jump(current)
@@ -210,7 +232,7 @@ function M.reject()
     return false
   end
   M.clear()
-  local told = { id = current.prediction.id, reason = "rejected" }
+  local told = { id = (current.jump or current.prediction).id, reason = "rejected" }
   current.peer.notify(current.buffer, "zeta/didReject", told)
   reason = "rejected"
   return true
@@ -232,7 +254,9 @@ end
 
 function M.describe()
   local current = M.current()
-  if current then
+  if current and current.jump then
+    return "zeta: " .. current.jump.why
+  elseif current then
     local count = #current.prediction.edits
     return ("zeta: %d edit%s"):format(count, count == 1 and "" or "s")
   end
