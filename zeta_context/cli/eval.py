@@ -16,7 +16,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from zeta_context import __version__
-from zeta_context.cli.eval_runs import COMMANDS
+from zeta_context.cli.eval_reading import compare_command, report_command, review_command
+from zeta_context.cli.eval_runs import ablate_command, run_command
 from zeta_context.cli.main import EXIT_FINDING
 from zeta_context.cli.rendering import make_harmless
 from zeta_context.evals.baseline import Figure, Regression, find_regressions, write_baseline
@@ -55,7 +56,7 @@ def command() -> None:
     """Measure predictors over recorded sessions and examples."""
 
 
-for _one in COMMANDS:
+for _one in (run_command, compare_command, report_command, review_command, ablate_command):
     command.add_command(_one)
 
 

@@ -5,7 +5,7 @@ Knows nothing of how the answer came about or of how scores are put together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -178,6 +178,13 @@ def score_answer(scenario: Scenario, answer: ScenarioAnswer) -> ScenarioScore:
             is_bad=is_rejected_one or leads or back.is_reversal,
         ),
     )
+
+
+def score_answers(
+    scenarios: Iterable[Scenario], answers: Mapping[str, ScenarioAnswer]
+) -> list[ScenarioScore]:
+    """The scores of the scenarios that were answered, in their order; answers go by name."""
+    return [score_answer(one, answers[one.name]) for one in scenarios if one.name in answers]
 
 
 def _score_reference(
