@@ -69,6 +69,24 @@ def test_consent_is_asked_with_the_whole_text_and_needs_a_yes(repo: GitRepo) -> 
     assert "Example Models" in shown.stdout
 
 
+def test_a_consent_that_stands_is_told_before_a_new_one_takes_its_place(
+    repo: GitRepo, tmp_path: Path
+) -> None:
+    assert "already stands" not in run("consent", "grant", "--yes", str(repo.root)).stderr
+    (first,) = GrantStore().all()
+    kept = run("consent", "grant", str(repo.root), says="n\n")
+    assert "A consent already stands" in kept.stderr
+    assert "would change no word of it" in kept.stderr
+    assert GrantStore().all() == (first,)
+    (tmp_path / "config.toml").write_text(CONFIG.replace("Example Models", "Other Models"))
+    told = run("consent", "grant", "--yes", str(repo.root)).stderr
+    assert "provider, from Example Models to Other Models" in told
+    (second,) = GrantStore().all()
+    assert second.consent_id != first.consent_id
+    run("consent", "withdraw", str(repo.root))
+    assert "already stands" not in run("consent", "grant", "--yes", str(repo.root)).stderr
+
+
 def test_the_second_consent_needs_the_first_and_is_taken_back_alone(repo: GitRepo) -> None:
     early = run("consent", "grant", "--settled-text", "--yes", str(repo.root))
     assert early.exit_code == 2

@@ -7,16 +7,20 @@ imported when it is needed.
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
+import time
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zeta_context.cli.consent_words import explain, explain_state
+from zeta_context.cli.consent_words import (
+    explain,
+    explain_state,
+    say_grant,
+    say_what_changes,
+)
 from zeta_context.consent.consent_text import PURPOSES, TEXTS, Purpose
 from zeta_context.errors import CaptureError, ConsentError, RepositoryError
 
@@ -95,7 +99,7 @@ def status(ctx: click.Context, path: Path, as_json: bool) -> None:
         click.echo(f"Licence: {told}: {licence.detail}")
     for grant in (facts.starting_state, facts.settled_text):
         if grant is not None:
-            click.echo(_say_grant(grant))
+            click.echo(say_grant(grant))
     if facts.collection.is_complete:
         click.echo(
             f"Goes to: {facts.collection.operator} ({facts.collection.server}); "
@@ -109,9 +113,13 @@ def status(ctx: click.Context, path: Path, as_json: bool) -> None:
 @_SECOND
 @click.option("--yes", is_flag=True, help="You have read the text and consent.")
 def grant(path: Path, is_second: bool, yes: bool) -> None:
-    """Show what would be collected, and ask for consent."""
+    """Show what would be collected, and ask for consent.
+
+    Where a consent stands already, say since when, and what a new one in its place would change.
+    """
     from zeta_context.capture.ledger import Ledger
     from zeta_context.consent.gate import decide, find_state
+    from zeta_context.consent.grant import LIFETIME_S
 
     purpose: Purpose = "settled_text" if is_second else "starting_state"
     facts = _collect_facts(path)
@@ -131,6 +139,11 @@ def grant(path: Path, is_second: bool, yes: bool) -> None:
         )
     )
     click.echo(f"\nThis is version {text.version} of the text. Project: {path.resolve().name}")
+    standing = facts.settled_text if is_second else facts.starting_state
+    if standing is not None and not standing.is_withdrawn:
+        expires_at = time.time() + LIFETIME_S
+        for line in say_what_changes(standing, collection, text, expires_at=expires_at):
+            click.echo(line, err=True)
     if not yes and not click.confirm("Do you consent?", default=False, err=True):
         click.echo("nothing was changed", err=True)
         raise click.exceptions.Exit(1)
@@ -360,18 +373,3 @@ def _describe_facts(facts: Facts, decisions: dict[Purpose, Any]) -> dict[str, An
             if grant is not None
         ],
     }
-
-
-def _say_grant(grant: Grant) -> str:
-    what = "Consent" if grant.purpose == "starting_state" else "Second consent"
-    day = _day(grant.granted_at)
-    if grant.is_withdrawn:
-        return f"{what}: given on {day}, withdrawn on {_day(grant.withdrawn_at)}"
-    return (
-        f"{what}: given on {day} to version {grant.text_version} of the text, until "
-        f"{_day(grant.expires_at)}; in {os.path.basename(grant.root)}"
-    )
-
-
-def _day(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).date().isoformat()

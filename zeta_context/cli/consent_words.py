@@ -1,6 +1,15 @@
-"""The gate's reasons in plain words, with what to do about them. Data only."""
+"""The gate's reasons, and consents, in plain words, with what to do about them. Decides nothing."""
 
 from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zeta_context.consent.consent_text import ConsentText
+    from zeta_context.consent.gate import Collection
+    from zeta_context.consent.grant import Grant
 
 STATES = {
     "off": "Nothing is collected here, and you are not asked",
@@ -53,3 +62,38 @@ def explain(reason: str) -> str:
 def explain_state(state: str, reason: str) -> str:
     """A state and its reason in a sentence."""
     return f"{STATES[state]}: {explain(reason)}."
+
+
+def say_grant(grant: Grant) -> str:
+    """A consent, and until when it holds or when it was taken back."""
+    what = "Consent" if grant.purpose == "starting_state" else "Second consent"
+    day = _day(grant.granted_at)
+    if grant.is_withdrawn:
+        return f"{what}: given on {day}, withdrawn on {_day(grant.withdrawn_at)}"
+    return (
+        f"{what}: given on {day} to version {grant.text_version} of the text, until "
+        f"{_day(grant.expires_at)}; in {os.path.basename(grant.root)}"
+    )
+
+
+def say_what_changes(
+    standing: Grant, collection: Collection, text: ConsentText, *, expires_at: float
+) -> list[str]:
+    """What a new consent would change, while one stands: a line each, the standing one first."""
+    named = (
+        ("the collection server", standing.server, collection.server),
+        ("who runs it", standing.operator, collection.operator),
+        ("the teacher model's provider", standing.teacher, collection.teacher),
+        ("the text's version", str(standing.text_version), str(text.version)),
+    )
+    changes = [f"{what}, from {old} to {new}" for what, old, new in named if old != new]
+    return [
+        f"A consent already stands. {say_grant(standing)}.",
+        f"A new one takes its place. It would change {'; '.join(changes) or 'no word of it'}, "
+        f"and hold until {_day(expires_at)}.",
+        "What was collected under the old one and still waits here would be dropped, not sent.",
+    ]
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).date().isoformat()
