@@ -39,7 +39,7 @@ $(LOCAL_VENV)/.local: pyproject.toml
 	@touch $@
 
 test-local: $(LOCAL_VENV)/.local  ## run the tests of the local runner, with torch (ARGS="-k name" to choose)
-	@$(LOCAL_VENV)/bin/python -m pytest tests/runners tests/cli/test_model.py tests/cli/test_model_local.py tests/predict/test_model_proposer.py $(ARGS)
+	@$(LOCAL_VENV)/bin/python -m pytest tests/runners tests/cli/test_model.py tests/cli/test_model_local.py tests/cli/test_eval_model.py tests/predict/test_model_proposer.py $(ARGS)
 
 bench-runner: $(LOCAL_VENV)/.local  ## local predictions against what people run today: [FULL=1] [BENCH_ARGS=...]
 	@$(LOCAL_VENV)/bin/python -m tests.bench.runner $(if $(FULL),--full) $(BENCH_ARGS)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.training.test_leakage import example
 from zeta_context.errors import DatasetError, RunnerGone
+from zeta_context.prompt.limited import LimitedFormat
 from zeta_context.prompt.registry import find_format
 from zeta_context.runners.base import Cancelled, CancelToken, Completion, CompletionRequest, OnText
 from zeta_context.text.edit import TextEdit
@@ -13,7 +14,6 @@ from zeta_context.text.point import Span
 from zeta_context.training.example import Example, Target
 from zeta_context.training.trial import (
     Attempt,
-    LimitedFormat,
     compare_attempts,
     score_edits,
     try_model,

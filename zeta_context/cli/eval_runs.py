@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -26,7 +26,7 @@ from zeta_context.evals.baseline import Figure, find_regressions, write_baseline
 from zeta_context.evals.contestants import Contestant, open_contestant, read_options
 from zeta_context.evals.groups import GroupScore, score_slices
 from zeta_context.evals.run import Run, answer_scenarios, describe_run, start_run
-from zeta_context.evals.scenario import pick
+from zeta_context.evals.scenario import Scenario, pick
 from zeta_context.evals.scenario_files import read_scenarios
 from zeta_context.evals.score import ScenarioScore, score_answers
 from zeta_context.evals.staging import Definitions
@@ -86,12 +86,15 @@ def run_command(
 
     SPEC is default, repeat, unchanged, teacher:PROMPT,endpoint=URL,model=NAME, model:ID,
     model:FOLDER, http:URL,model=NAME or cassette:FILE, the last four with format=NAME, guarded=no
-    (a model's answer as it is) and record=FILE where wanted. A run in DIR is resumed where it
+    (a model's answer as it is), record=FILE, max_prompt_tokens=N, max_output_tokens=N and
+    timeout_ms=N where wanted. A run in DIR is resumed where it
     stopped. The exit status is 1 when a figure is worse than in the --baseline.
     """
     scenarios = pick(list(read_scenarios(examples)), name=name, tag=tag)[:limit]
     if not scenarios:
         raise EvalError("no example is left after --name and --tag")
+    if definitions == "server":
+        _tell_missing_servers(scenarios)
     with open_predictor(predictor) as contestant, _folder(output) as folder:
         manifest = describe_run(
             contestant, scenarios, __version__, dataset=dataset, definitions=definitions
@@ -138,6 +141,8 @@ def ablate_command(
     The history in fine steps, as one step a file, or not at all; other files shown or not.
     """
     scenarios = list(read_scenarios(examples))
+    if definitions == "server":
+        _tell_missing_servers(scenarios)
     scored: dict[str, list[ScenarioScore]] = {}
     with open_predictor(predictor) as contestant, _folder(output) as folder:
         for variant in make_variants(definitions):
@@ -189,6 +194,22 @@ def _open_teacher(spec: str) -> Contestant:
         make_proposers=lambda: (TeacherProposer(teacher, prompt, "normal", cache),),
         is_guarded=False,
     )
+
+
+def _tell_missing_servers(scenarios: Sequence[Scenario]) -> None:
+    from zeta_context.lsp.servers import find_installed, servers_for
+
+    def is_served(language: str) -> bool:
+        known = (one for one in servers_for(language) if not one.runs_project_code)
+        return any(find_installed(one) is not None for one in known)
+
+    missing = [one for one in sorted({each.language for each in scenarios}) if not is_served(one)]
+    if missing:
+        click.echo(
+            f"no language server is there for {', '.join(missing)}: asked without definitions "
+            "(`zeta-context servers` tells what to install)",
+            err=True,
+        )
 
 
 @contextlib.contextmanager

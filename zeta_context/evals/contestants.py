@@ -3,11 +3,13 @@
 A contestant is named by a kind and options: `default`, `repeat,min_confidence=0.8`, `unchanged`,
 `model:ID`, `model:FOLDER,format=zeta2`, `http:URL,model=NAME,format=zeta2`,
 `cassette:FILE,format=zeta2`. `guarded=no` takes a model's answer as it is, without the product's
-checks; `record=FILE` writes what it says to a cassette. Knows nothing of scenarios or scores.
+checks; `record=FILE` writes what it says to a cassette; `max_prompt_tokens` and `max_output_tokens`
+keep both short, for a small model or a slow machine. Knows nothing of scenarios or scores.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from zeta_context.predict.prediction import Discarded
 from zeta_context.predict.proposers.model import ModelProposer
 from zeta_context.predict.view import Proposer, View
 from zeta_context.prompt.format import Format
+from zeta_context.prompt.limited import LimitedFormat
 from zeta_context.runners.base import Runner
 from zeta_context.runners.endpoint import RemotePermission
 from zeta_context.runners.opening import choose_format, open_runner
@@ -25,6 +28,8 @@ from zeta_context.runners.replay import RecordingRunner
 from zeta_context.runners.settings import ModelSettings
 
 MODEL_KINDS = ("model", "http", "cassette")
+_MODEL_OPTIONS = ("model", "format", "api", "api_key_env", "timeout_ms")
+_OWN_OPTIONS = ("guarded", "record", "max_prompt_tokens", "max_output_tokens")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +62,9 @@ def open_contestant(
     options = read_options(parts)
     is_guarded = _read_yes_or_no("guarded", options.pop("guarded", "yes"))
     record = options.pop("record", "")
+    limits = [options.pop(name, "") for name in ("max_prompt_tokens", "max_output_tokens")]
     settings = _model_settings(kind, target, options, model)
-    prompt_format = choose_format(settings)
+    prompt_format = _limit(choose_format(settings), *limits)
     runner = open_runner(settings, permission=permission)
     return open_model(
         spec,
@@ -97,12 +103,10 @@ class _Unchanged:
 def _model_settings(
     kind: str, target: str, options: dict[str, str], model: ModelSettings | None
 ) -> ModelSettings:
-    known = {"model", "format", "api", "api_key_env", "timeout_ms"}
     for key in options:
-        if key not in known:
-            raise SettingsError(
-                f"{kind} has no option {key!r}: there are {', '.join(sorted(known))}"
-            )
+        if key not in _MODEL_OPTIONS:
+            known = sorted((*_MODEL_OPTIONS, *_OWN_OPTIONS))
+            raise SettingsError(f"{kind} has no option {key!r}: there are {', '.join(known)}")
     if kind == "model" and not target:
         if model is None or model.kind == "none":
             raise SettingsError("no model is set under [model]; name one: model:ID or model:FOLDER")
@@ -110,9 +114,7 @@ def _model_settings(
     if not target:
         raise SettingsError(f"{kind} needs a name: {kind}:NAME")
     is_path = kind == "cassette" or (kind == "model" and Path(target).expanduser().exists())
-    timeout_ms = options.get("timeout_ms", "120000")
-    if not timeout_ms.isdecimal():
-        raise SettingsError(f"timeout_ms is a number of milliseconds, not {timeout_ms!r}")
+    timeout_ms = _read_count("timeout_ms", options.get("timeout_ms", "120000"))
     return ModelSettings(
         runner="cassette" if kind == "cassette" else "http" if kind == "http" else "local",
         id=options.get("model", "") if is_path or kind == "http" else target,
@@ -122,6 +124,21 @@ def _model_settings(
         api=options.get("api", "openai"),
         api_key_env=options.get("api_key_env", ""),
         timeout_ms=float(timeout_ms),
+    )
+
+
+def _limit(prompt_format: Format, prompt_tokens: str, output_tokens: str) -> Format:
+    """The format as it is, or kept to a number of tokens."""
+    if not prompt_tokens and not output_tokens:
+        return prompt_format
+    return LimitedFormat(
+        inner=prompt_format,
+        max_prompt_tokens=_read_count("max_prompt_tokens", prompt_tokens)
+        if prompt_tokens
+        else prompt_format.max_prompt_tokens,
+        max_output_tokens=_read_count("max_output_tokens", output_tokens)
+        if output_tokens
+        else sys.maxsize,
     )
 
 
@@ -135,6 +152,12 @@ def _read_option(part: str) -> tuple[str, str]:
     if not is_given or not key or not value:
         raise SettingsError(f"an option is written NAME=VALUE, not {part!r}")
     return key.strip(), value.strip()
+
+
+def _read_count(key: str, value: str) -> int:
+    if not value.isdecimal() or int(value) < 1:
+        raise SettingsError(f"{key} is a whole number above 0, not {value!r}")
+    return int(value)
 
 
 def _read_yes_or_no(key: str, value: str) -> bool:

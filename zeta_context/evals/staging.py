@@ -11,7 +11,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ from zeta_context.counts import Counts
 from zeta_context.errors import PromptError
 from zeta_context.evals.answer import ScenarioAnswer
 from zeta_context.evals.scenario import HistoryStep, Scenario, changed_paths, texts_before
+from zeta_context.lsp.pool import LanguageServers
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.predict.view import Proposer, View
 from zeta_context.prompt.format import Format
@@ -37,7 +38,11 @@ SECONDS_BETWEEN_STEPS = 2.0
 
 Definitions = Literal["none", "files", "server"]
 """What of other files a model is shown: nothing, the scenario's other files as they are, or what
-a language server tells of the names around the cursor."""
+a language server tells of the names around the cursor, and nothing where none is installed. What
+was collected with the scenario stands for both."""
+
+SERVER_DEADLINE_MS = 20_000.0
+"""How long a server may take to start and to answer; each scenario has one of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +84,7 @@ async def stage(
     """A session in the scenario's state: its files on disk and open, its history done."""
     states = _states(scenario)
     now = [0.0]
-    context = ContextSettings(definitions=definitions == "server", deadline_ms=5_000.0)
+    context = ContextSettings(deadline_ms=SERVER_DEADLINE_MS)
     settings = Settings(offer_status=False, watch_files=False, context=context)
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / PROJECT
@@ -87,9 +92,13 @@ async def stage(
             target = root / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(text.encode("utf-8", "surrogatepass"))
-        async with Session(
+        session = Session(
             root, settings=settings, proposers=proposers, counts=Counts(), clock=lambda: now[0]
-        ) as session:
+        )
+        async with AsyncExitStack() as closing:
+            if definitions == "server" and scenario.prompt_input is None:
+                await _lend_server(session, root, scenario, closing)
+            await closing.enter_async_context(session)
             opened = changed_paths(step.diff for step in scenario.history)
             for path in (*(one for one in opened if one != scenario.path), scenario.path):
                 session.open(path, states[0].get(path, ""))
@@ -101,6 +110,18 @@ async def stage(
                         session.edit_many(path, edits, predicted=step.predicted, cause="edit")
             now[0] += SECONDS_BETWEEN_STEPS
             yield session
+
+
+async def _lend_server(
+    session: Session, root: Path, scenario: Scenario, closing: AsyncExitStack
+) -> None:
+    """Start a language server for the scenario, if there is one: here it is waited for."""
+    servers = await closing.enter_async_context(LanguageServers(root, counts=session.counts))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SERVER_DEADLINE_MS / 1000):
+            server = await servers.start(scenario.language)
+            if server is not None:
+                session.lend_server(server)
 
 
 def with_coarse_history(scenario: Scenario) -> Scenario:
@@ -152,10 +173,10 @@ class _Seen:
         scenario = self._scenario
         if self._staging.definitions == "none":
             return replace(prompt_input, related_files=())
-        if prompt_input.related_files:
-            return prompt_input
         if scenario.prompt_input is not None:
             return replace(prompt_input, related_files=scenario.prompt_input.related_files)
+        if self._staging.definitions == "server":
+            return prompt_input
         return replace(prompt_input, related_files=related_files(scenario))
 
 

@@ -22,6 +22,7 @@ from zeta_context.counts import Counts
 from zeta_context.errors import DatasetError
 from zeta_context.evals.sessions import read_sessions
 from zeta_context.prompt.input import PromptInput
+from zeta_context.prompt.limited import LimitedFormat
 from zeta_context.prompt.registry import find_format
 from zeta_context.runners.base import Runner
 from zeta_context.text.edit import TextEdit
@@ -32,7 +33,7 @@ from zeta_context.training.select import SelectSettings, refuse_target
 from zeta_context.training.sessions import find_states
 from zeta_context.training.student_config import StudentConfig
 from zeta_context.training.teacher import programmatic
-from zeta_context.training.trial import Attempt, Gain, LimitedFormat, compare_attempts, try_model
+from zeta_context.training.trial import Attempt, Gain, compare_attempts, try_model
 
 Teacher = Callable[[PromptInput], tuple[TextEdit, ...]]
 OpenModel = Callable[[Path], Runner]

@@ -7,7 +7,7 @@ example's targets. Knows nothing of training.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 
 from zeta_context.errors import DatasetError
@@ -16,8 +16,7 @@ from zeta_context.metrics.delta_chrf import best_score, score_delta_chrf
 from zeta_context.predict.prediction import Prediction
 from zeta_context.predict.proposers.model import ModelProposer
 from zeta_context.predict.view import View
-from zeta_context.prompt.format import FinishReason, Format, Parsed, RenderedPrompt
-from zeta_context.prompt.input import PromptInput
+from zeta_context.prompt.format import Format
 from zeta_context.runners.base import Runner
 from zeta_context.text.edit import TextEdit, apply_edits
 from zeta_context.text.point import Span
@@ -30,44 +29,6 @@ SILENCES = frozenset({"no_edit"})
 
 UNREADABLE = frozenset({"truncated", "bad_output"})
 """Reasons for which an answer counts as a failure to parse. Every other one is a fault."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitedFormat:
-    """A format whose prompts and outputs are kept short, for small models and slow machines."""
-
-    inner: Format
-    max_prompt_tokens: int
-    max_output_tokens: int
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def aliases(self) -> tuple[str, ...]:
-        return self.inner.aliases
-
-    @property
-    def special_tokens(self) -> tuple[str, ...]:
-        return self.inner.special_tokens
-
-    @property
-    def single_tokens(self) -> tuple[str, ...]:
-        return self.inner.single_tokens
-
-    def render(self, prompt_input: PromptInput, *, max_tokens: int | None = None) -> RenderedPrompt:
-        limit = self.max_prompt_tokens if max_tokens is None else max_tokens
-        rendered = self.inner.render(prompt_input, max_tokens=limit)
-        return replace(rendered, max_output_tokens=self.max_output_tokens)
-
-    def parse(
-        self, output: str, prompt_input: PromptInput, *, finish_reason: FinishReason | None = None
-    ) -> Parsed:
-        return self.inner.parse(output, prompt_input, finish_reason=finish_reason)
-
-    def encode(self, prompt_input: PromptInput, region: str, *, cursor: int | None = None) -> str:
-        return self.inner.encode(prompt_input, region, cursor=cursor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
