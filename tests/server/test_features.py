@@ -224,6 +224,19 @@ async def test_an_acceptance_counts_once_in_either_order(is_told_first: bool) ->
     assert event.predicted
 
 
+async def test_an_acceptance_counts_though_it_was_asked_again_before_its_change() -> None:
+    editor = Editor()
+    editor.open("user = 1\n")
+    editor.proposer.edits = (TextEdit(Span(0, 4), "account"),)
+    accepted = await predicted(editor)
+    editor.features.execute_command({"command": "c.accept", "arguments": [accepted]})
+    await predicted(editor)
+    editor.change((0, 4, "account"))
+    assert editor.total("accepted") == 1
+    (event,) = editor.session.events()
+    assert event.predicted
+
+
 async def test_an_accepted_edit_in_several_changes_is_a_prediction_too() -> None:
     editor = Editor()
     editor.open("a b\n")

@@ -64,6 +64,7 @@ class MadePredictions:
         self._documents = documents
         self._by_id: OrderedDict[str, Made] = OrderedDict()
         self._standing: dict[str, Made] = {}
+        self._awaited: dict[str, Made] = {}
         self._rejected: OrderedDict[tuple[object, ...], None] = OrderedDict()
 
     def standing(self, document: EditorDocument) -> Made | None:
@@ -115,6 +116,7 @@ class MadePredictions:
         if made.is_accepted or made.is_settled:
             return
         made.is_accepted = True
+        self._awaited[made.document.uri] = made
         self.show(made)
         self.settle(made.document)
 
@@ -122,14 +124,16 @@ class MadePredictions:
         """Tell the session of an acceptance as soon as it has seen the change.
 
         Some editors run the accept command first and report the change afterwards; told in that
-        order the session would make the change itself, and then once more.
+        order the session would make the change itself, and then once more. Until then the editor
+        may have been given another prediction.
         """
-        made = self._standing.get(document.uri)
-        if made is None or not made.is_accepted or made.is_settled:
+        made = self._awaited.get(document.uri)
+        if made is None:
             return
         state = self._documents.state(document)
         if state is not None and state.snapshot.is_same(made.before):
             return
+        del self._awaited[document.uri]
         made.is_settled = True
         try:
             self._session.accept(made.prediction, is_reported=True)
@@ -157,3 +161,4 @@ class MadePredictions:
     def forget(self, document: EditorDocument) -> None:
         """The document was closed."""
         self._standing.pop(document.uri, None)
+        self._awaited.pop(document.uri, None)

@@ -24,6 +24,10 @@ TIMEOUT_S = 900
 APT = {
     "emacs": ("emacs-nox", "elpa-eglot", "elpa-lsp-mode"),
     "chromium": ("chromium",),
+    "kate": ("kate",),
+    "Xvfb": ("xvfb",),
+    "xdotool": ("xdotool",),
+    "dbus-run-session": ("dbus-daemon",),
 }
 
 REBUILD = ("kerberos", "native-watchdog", "@vscode/spdlog", "@vscode/deviceid", "node-pty")

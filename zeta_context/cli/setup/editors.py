@@ -152,10 +152,11 @@ def _sublime_lines(program: str) -> str:
 def _zed_lines(program: str) -> str:
     return (
         f"// first: {program} model serve MODEL --tcp --port 8765 --token-file token\n"
-        "// then in settings.json, with the token as the provider's API key\n"
+        "// then start Zed with the token in ZED_OPEN_AI_COMPATIBLE_EDIT_PREDICTION_API_KEY,\n"
+        "// and in settings.json; prompt_format is the model's, see zeta-context model list\n"
         '{ "edit_predictions": { "provider": "open_ai_compatible_api",\n'
         '  "open_ai_compatible_api": { "api_url": "http://127.0.0.1:8765/v1/completions",\n'
-        '    "model": "MODEL", "prompt_format": "infer" } } }\n'
+        '    "model": "MODEL", "prompt_format": "zeta2", "max_output_tokens": 512 } } }\n'
     )
 
 
