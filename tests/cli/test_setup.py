@@ -66,7 +66,7 @@ def test_everything_that_is_set_up_is_taken_away_again(home: Path) -> None:
     told = run("uninstall", "--yes")
     assert files(home) == before
     assert not record_path().exists()
-    assert "uv tool uninstall" in told
+    assert "uninstall zeta-context" in told
 
 
 def test_setting_up_twice_is_the_same_as_once(home: Path) -> None:

@@ -1,21 +1,14 @@
 """Which protocol is spoken, and the command that mends a mismatch."""
 
-import pytest
-
-from zeta_context.server.version import OLDEST_PROTOCOL, PROTOCOL_VERSION, update_command
-
-
-@pytest.mark.parametrize(
-    ("prefix", "command"),
-    [
-        ("/home/u/.local/share/uv/tools/zeta-context", "uv tool upgrade zeta-context"),
-        ("/home/u/.local/pipx/venvs/zeta-context", "pipx upgrade zeta-context"),
-        ("/home/u/venv", "python -m pip install --upgrade zeta-context"),
-    ],
-)
-def test_the_command_fits_how_it_was_installed(prefix: str, command: str) -> None:
-    assert update_command(prefix) == command
+from zeta_context.installation import find_installation
+from zeta_context.server.version import OLDEST_PROTOCOL, PROTOCOL_VERSION, describe_protocol
 
 
 def test_the_versions_are_in_order() -> None:
     assert 1 <= OLDEST_PROTOCOL <= PROTOCOL_VERSION
+
+
+def test_the_handshake_names_the_command_that_updates_this_installation() -> None:
+    told = describe_protocol(["a"])
+    assert told["update"] == find_installation().update_command()
+    assert told["commands"] == ["a"]

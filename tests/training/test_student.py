@@ -110,7 +110,7 @@ def test_ray_gives_the_same_rows_in_the_same_order() -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="ray is installed")
 def test_without_ray_the_engine_says_what_to_install() -> None:
-    with pytest.raises(SettingsError, match=r"zeta-context\[scale\]"):
+    with pytest.raises(SettingsError, match=r"\[scale\]"):
         list(make_rows(taught(1), "sweep-next-edit", engine="ray"))
 
 

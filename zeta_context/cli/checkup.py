@@ -20,6 +20,7 @@ from zeta_context.cli.model_choice import describe_model
 from zeta_context.counts import RECENT_REASONS, Counts
 from zeta_context.errors import RepositoryError, SettingsError
 from zeta_context.events.language import language_of
+from zeta_context.installation import install_command
 from zeta_context.lsp.servers import KNOWN_SERVERS, find_installed, servers_for
 from zeta_context.repository.worktree import NotOurs, Worktree, find
 from zeta_context.status import Status, read_statuses, status_folder
@@ -105,7 +106,7 @@ def _find_versions(faults: list[dict[str, str]]) -> dict[str, str | None]:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             versions[name] = None
-            _add_fault(faults, f"{name} is not installed", "pip install --upgrade zeta-context")
+            _add_fault(faults, f"{name} is not installed", install_command())
     return versions
 
 

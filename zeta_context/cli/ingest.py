@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zeta_context.errors import IngestError
+from zeta_context.installation import install_command
 
 if TYPE_CHECKING:
     from zeta_context.ingest.serve import IngestSettings
@@ -132,7 +133,5 @@ def _settings(data: Path, index: str, files: str) -> IngestSettings:
     try:
         from zeta_context.ingest.serve import IngestSettings
     except ImportError as problem:
-        raise IngestError(
-            f"{problem.name} is missing: pip install 'zeta-context[ingest]'"
-        ) from None
+        raise IngestError(f"{problem.name} is missing: {install_command('ingest')}") from None
     return IngestSettings(data=data, index=index, files=files)

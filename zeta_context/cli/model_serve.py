@@ -16,10 +16,10 @@ import click
 
 from zeta_context.cli.main import Unusable
 from zeta_context.counts import Counts
+from zeta_context.installation import install_command
 from zeta_context.runners.base import Runner
 from zeta_context.runners.endpoint import RemotePermission, parse_endpoint
 from zeta_context.runners.opening import (
-    INSTALL_LOCAL,
     default_socket_path,
     find_model_path,
     missing_libraries,
@@ -93,7 +93,8 @@ def _refuse_unservable(settings: ModelSettings) -> None:
             missing = missing_libraries()
             if missing:
                 raise Unusable(
-                    f"a local model needs {', '.join(missing)}: install them with `{INSTALL_LOCAL}`"
+                    f"a local model needs {', '.join(missing)}: install them with "
+                    f"`{install_command('local')}`"
                 )
         case "http":
             if parse_endpoint(settings.endpoint).is_remote:

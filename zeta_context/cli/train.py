@@ -11,11 +11,11 @@ import click
 from zeta_context.cli.main import EXIT_FINDING
 from zeta_context.counts import Counts
 from zeta_context.errors import SettingsError
+from zeta_context.installation import install_command
 from zeta_context.runners.base import Runner
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _EXISTING = click.Path(exists=True, path_type=Path)
-INSTALL = "pip install 'zeta-context[train]'"
 
 
 @click.group("train", context_settings={"help_option_names": ["-h", "--help"]})
@@ -157,4 +157,4 @@ def _require_libraries() -> None:
         if importlib.util.find_spec(name) is None
     ]
     if missing:
-        raise SettingsError(f"training needs {', '.join(missing)}: {INSTALL}")
+        raise SettingsError(f"training needs {', '.join(missing)}: {install_command('train')}")

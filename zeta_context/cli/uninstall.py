@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from zeta_context.installation import find_installation
+
 
 @click.command("uninstall")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -30,7 +32,7 @@ def command(*, yes: bool) -> None:
         click.echo("These remain; remove them by hand if you do not want them any more:")
         for path in remaining:
             click.echo(f"  {path}")
-    click.echo("The program itself: uv tool uninstall zeta-context (or pipx uninstall, or pip)")
+    click.echo(f"The program itself: {find_installation().uninstall_command()}")
 
 
 def _own_paths() -> list[Path]:

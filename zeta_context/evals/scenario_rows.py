@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zeta_context.errors import EvalError, PromptError
 from zeta_context.evals.scenario import Scenario
+from zeta_context.installation import install_command
 from zeta_context.prompt.codec import decode_dict, encode_dict, make_converter
 from zeta_context.prompt.input import PromptInput
 
@@ -113,7 +114,7 @@ def _import_parquet() -> Any:
         from pyarrow import parquet
     except ImportError:
         raise EvalError(
-            "Parquet needs pyarrow: pip install 'zeta-context[train]', or use JSON lines"
+            f"Parquet needs pyarrow: {install_command('train')}, or use JSON lines"
         ) from None
     return parquet
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zeta_context.errors import RolloutError
+from zeta_context.installation import install_command
 from zeta_context.rollout.manifest import (
     MAX_BYTES,
     VariantManifest,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 PURPOSE = b"zeta-context variant manifest 1\n"
-INSTALL = "pip install 'zeta-context[rollout]'"
 
 
 def make_key(path: Path) -> str:
@@ -86,5 +86,7 @@ def _ed25519() -> Any:
     try:
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError:
-        raise RolloutError(f"signed manifests need cryptography: {INSTALL}") from None
+        raise RolloutError(
+            f"signed manifests need cryptography: {install_command('rollout')}"
+        ) from None
     return ed25519

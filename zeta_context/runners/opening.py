@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zeta_context.counts import Counts
 from zeta_context.errors import ModelRefused, SettingsError
+from zeta_context.installation import install_command
 from zeta_context.prompt.format import Format
 from zeta_context.prompt.registry import find_format, formats
 from zeta_context.runners.base import Runner
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from zeta_context.runners.http.servers import ServerKind
     from zeta_context.runners.local.loading import LoadedModel
 
-INSTALL_LOCAL = "pip install 'zeta-context[local]'"
 """What installs the libraries that models run with."""
 
 _LOCAL_LIBRARIES = ("torch", "transformers", "safetensors", "tokenizers")
@@ -124,7 +124,8 @@ def _open_local(settings: ModelSettings, counts: Counts) -> Runner:
     missing = missing_libraries()
     if missing:
         raise ModelRefused(
-            f"a local model needs {', '.join(missing)}: install them with `{INSTALL_LOCAL}`"
+            f"a local model needs {', '.join(missing)}: install them with "
+            f"`{install_command('local')}`"
         )
     from zeta_context.runners.local.runner import LocalRunner, LocalSettings
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zeta_context.errors import ModelRefused, RunnerGone
+from zeta_context.installation import install_command
 from zeta_context.runners.installed import (
     InstalledModel,
     is_model_file,
@@ -45,7 +46,7 @@ def pull_model(
     """
     if importlib.util.find_spec("huggingface_hub") is None:
         raise ModelRefused(
-            "fetching models needs huggingface_hub: `pip install 'zeta-context[local]'`; without "
+            f"fetching models needs huggingface_hub: `{install_command('local')}`; without "
             "it, bring the files here and use `zeta-context model import`"
         )
     folder = models_folder() if folder is None else folder

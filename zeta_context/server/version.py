@@ -5,9 +5,10 @@ Light: the relay of the proxy imports it, too.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
+
+from zeta_context.installation import find_installation
 
 PROTOCOL_VERSION = 1
 OLDEST_PROTOCOL = 1
@@ -19,16 +20,6 @@ def describe_protocol(commands: Sequence[str]) -> dict[str, Any]:
     return {
         "protocol": PROTOCOL_VERSION,
         "oldest": OLDEST_PROTOCOL,
-        "update": update_command(sys.prefix),
+        "update": find_installation().update_command(),
         "commands": list(commands),
     }
-
-
-def update_command(prefix: str) -> str:
-    """The command that updates this installation, which lies at `prefix`."""
-    parts = prefix.replace("\\", "/").split("/")
-    if "uv" in parts and "tools" in parts:
-        return "uv tool upgrade zeta-context"
-    if "pipx" in parts:
-        return "pipx upgrade zeta-context"
-    return "python -m pip install --upgrade zeta-context"

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from zeta_context.counts import Counts
 from zeta_context.errors import OutputError, PromptError, SettingsError
+from zeta_context.installation import install_command
 from zeta_context.prompt.format import Format, RenderedPrompt
 from zeta_context.prompt.input import PromptInput
 from zeta_context.prompt.model_text import normalize
@@ -122,7 +123,7 @@ def _run_on_ray(
         import ray.data
     except ImportError:
         raise SettingsError(
-            "the engine `ray` needs its library: pip install 'zeta-context[scale]'"
+            f"the engine `ray` needs its library: {install_command('scale')}"
         ) from None
     ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from zeta_context.cli.main import Unusable
+from zeta_context.installation import install_command
 
 SAMPLE = '''"""Rename `warn` to `warning` in the first two calls, and watch the others."""
 
@@ -39,10 +40,10 @@ def command(file: Path | None, *, definitions: bool) -> None:
     """Edit FILE, or a sample, and watch events, context, prediction, reason and cost beside it.
 
     Tab goes to the prediction and then accepts it, Shift+Tab accepts a word, Escape rejects,
-    Ctrl+S saves, Ctrl+Q quits. Needs the extra: pip install 'zeta-context[play]'.
+    Ctrl+S saves, Ctrl+Q quits. Needs the extra `play`.
     """
     if importlib.util.find_spec("textual") is None:
-        raise Unusable("the editor is not installed: pip install 'zeta-context[play]'")
+        raise Unusable(f"the editor is not installed: {install_command('play')}")
     from dataclasses import replace
 
     from zeta_context.cli.model_choice import load_user_settings

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zeta_context.errors import ModelRefused, OutOfMemory
+from zeta_context.installation import install_command
 from zeta_context.runners.local.engine import PassInterrupted
 from zeta_context.runners.local.llama_interrupt import PassFlag
 
@@ -97,7 +98,7 @@ def _load() -> Any:
     found = find_library()
     if found is None:
         raise ModelRefused(
-            "llama.cpp is not installed: `pip install 'zeta-context[local,llamacpp]'` brings it"
+            f"llama.cpp is not installed: `{install_command('local', 'llamacpp')}` brings it"
         )
     try:
         library = ctypes.CDLL(str(found))
