@@ -62,6 +62,11 @@ class OptedIn:
         )
         predictor.on_answer = self._collecting.offer
 
+    def limit(self, *, editor_allows: bool, is_trusted: bool) -> None:
+        """Collect nothing while the editor's telemetry is off or its workspace untrusted."""
+        if self._collecting is not None:
+            self._collecting.limit(editor_allows=editor_allows, is_trusted=is_trusted)
+
     def start(self) -> None:
         """Begin to send what is due, where that is allowed."""
         if self._collecting is not None:

@@ -141,6 +141,10 @@ class Session(OpenDocuments):
         documents = self._tracker.documents(jump.project)
         self._follower.stay(jump.project, {one.path for one in documents})
 
+    def limit_collection(self, *, editor_allows: bool, is_trusted: bool) -> None:
+        """Take in the editor's own telemetry switch and workspace trust, which only forbid."""
+        self._opted_in.limit(editor_allows=editor_allows, is_trusted=is_trusted)
+
     def status(self) -> dict[str, object]:
         """What `zeta-context doctor` shows of this session: names, counts, places; no text."""
         latencies, kept = self._predictor.latencies, self._follower.kept_share()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ class Place:
         fields: dict[str, object] = {
             "find_evidence": evidence,
             "store": self.store,
-            "environment": Environment(),
+            "environment": Environment,
             "read_policy": lambda: load_policy((self.policy,)),
             "clock": lambda: self.now,
             "counts": self.counts,
@@ -185,13 +186,22 @@ def test_variables_of_the_environment_forbid(place: Place, value: str) -> None:
         ("DO_NOT_TRACK", "do_not_track"),
         ("ZETA_CONTEXT_DISABLE_UPLOAD", "disabled_by_environment"),
     ):
-        assert reason(place.gate(environment=read_environment({name: value}))) == told
-        assert reason(place.gate(environment=read_environment({name: "0"}))) == "allowed"
-    for narrowed in (
-        read_environment({}, editor_allows=False),
-        read_environment({}, is_trusted=False),
+        assert reason(place.gate(environment=partial(read_environment, {name: value}))) == told
+        assert reason(place.gate(environment=partial(read_environment, {name: "0"}))) == "allowed"
+
+
+def test_an_editor_forbids_while_its_switches_say_so(place: Place) -> None:
+    place.give()
+    says = {"editor_allows": True, "is_trusted": True}
+    gate = place.gate(environment=lambda: read_environment({}, **says))
+    for switch, told in (
+        ("editor_allows", "editor_forbids"),
+        ("is_trusted", "workspace_untrusted"),
     ):
-        assert not place.gate(environment=narrowed).decide(stage="capture")
+        assert reason(gate) == "allowed"
+        says[switch] = False
+        assert reason(gate) == told
+        says[switch] = True
 
 
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "newer", "folder"])

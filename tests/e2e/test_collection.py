@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,8 @@ from zeta_context.consent.grant_store import GrantStore
 from zeta_context.ingest.serve import IngestSettings, open_store
 from zeta_context.ingest.tokens import add_token
 from zeta_context.predict.prediction import Prediction
+from zeta_context.server.documents import EditorDocuments
+from zeta_context.server.features import Commands, Features
 from zeta_context.session import Session
 from zeta_context.settings import Settings
 from zeta_context.text.point import Span
@@ -90,9 +92,15 @@ class World:
         wait_for_port(self.port, process, "the collection server")
         return process
 
-    async def edit(self) -> None:
-        """Change two calls, and accept the third from the prediction."""
+    async def edit(self, *told: Mapping[str, object]) -> dict[str, int]:
+        """Change two calls, and accept the third from the prediction; what was counted.
+
+        `told` is what the editor says of itself, first and later.
+        """
         async with Session(self.repo.root, settings=self.settings()) as session:
+            features = Features(session, EditorDocuments(session), Commands.named("ajr"))
+            for params in told:
+                features.take_notification("zeta/didChangeEnvironment", params)
             session.open("shop.py", TEXT)
             for _ in range(2):
                 at = session.document("shop.py").snapshot.text.index("print")
@@ -101,6 +109,7 @@ class World:
             assert isinstance(prediction, Prediction), prediction
             session.accept(prediction)
             await asyncio.sleep(0.2)
+        return session.counts.totals()
 
     async def wait_for(self, session: Session, name: str) -> None:
         for _ in range(400):
@@ -139,6 +148,25 @@ async def settle(world: World, until: str, later_s: float) -> None:
 async def test_without_consent_nothing_is_kept_and_nothing_is_asked(world: World) -> None:
     await world.edit()
     assert not world.spool_path.exists()
+
+
+async def test_nothing_is_kept_while_the_editor_forbids_it(world: World) -> None:
+    world.store.give(
+        world.repo.root, "starting_state", world.collection, head_commit=world.head, actor="tests"
+    )
+    allowed = {"telemetry": True, "trusted": True}
+    for told in (
+        ({"telemetry": False},),
+        (allowed, {"trusted": False}),
+        (allowed, {"telemetry": "perhaps"}),
+    ):
+        counts = await world.edit(*told)
+        assert counts["capture_not_allowed"] > 0
+        assert not world.spool_path.exists()
+    await world.edit({"telemetry": False}, {"trusted": True}, allowed)
+    spool = world.spool()
+    assert spool.account().kept == 2
+    spool.close()
 
 
 async def test_bad_input_1_nothing_in_a_repository_names_a_server_or_consents(

@@ -131,3 +131,14 @@ def test_a_cancelled_request_is_answered_as_cancelled(tmp_path: Path) -> None:
         began = time.monotonic()
         assert peer.answer_to(7)["error"]["code"] == -32800
         assert time.monotonic() - began < 5
+
+
+def test_it_knows_what_the_editor_forbids_from_the_handshake_on() -> None:
+    with Peer(COMMAND) as peer:
+        told = {"telemetry": False, "trusted": True}
+        capabilities = {"experimental": {"zetaContext": told}}
+        peer.request(1, "initialize", {"capabilities": capabilities})
+        assert peer.request(2, "zeta/status")["environment"] == told
+        peer.send(method="zeta/didChangeEnvironment", params={"telemetry": True, "trusted": 1})
+        told = {"telemetry": True, "trusted": False}
+        assert peer.request(3, "zeta/status")["environment"] == told

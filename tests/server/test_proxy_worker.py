@@ -205,6 +205,26 @@ def test_a_worker_started_anew_gets_the_text_of_a_checkpoint(tmp_path: Path) -> 
         assert typist.predict(3)["prediction"]["edits"][0]["range"]["start"]["line"] == 5
 
 
+def test_what_an_editor_forbids_outlives_the_worker(tmp_path: Path) -> None:
+    with Peer(through_proxy(CHAOS)) as peer:
+        typist = Typist(peer, tmp_path)
+        typist.shake_hands(tmp_path)
+        assert typist.predict_soon(1)
+        assert typist.status()["environment"] == {"telemetry": True, "trusted": True}
+        peer.send(method="zeta/didChangeEnvironment", params={"telemetry": False})
+        os.kill(worker_of(peer.process.pid), signal.SIGKILL)
+        typist.predict_soon(1)
+        assert typist.status()["environment"] == {"telemetry": False, "trusted": True}
+        # More than a checkpoint's worth of changes, so that the next one has it from there.
+        for _ in range(6):
+            typist.replace(0, 0, 0, "x" * 250_000)
+            typist.replace(0, 0, 250_000, "")
+        assert typist.predict_soon(1)
+        os.kill(worker_of(peer.process.pid), signal.SIGKILL)
+        typist.predict_soon(1)
+        assert typist.status()["environment"]["telemetry"] is False
+
+
 def test_requests_of_a_dying_worker_are_answered_and_it_is_given_up(tmp_path: Path) -> None:
     with Peer(through_proxy(CHAOS, worker=[*SCRIPTED, "dies when asked"])) as peer:
         typist = Typist(peer, tmp_path)

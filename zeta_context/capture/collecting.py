@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -25,10 +26,10 @@ from zeta_context.capture.upload import IDLE_S, Uploader
 from zeta_context.capture.upload import Ledger as LedgerOfUploads
 from zeta_context.consent import licenses
 from zeta_context.consent.exclusions import Exclusions
-from zeta_context.consent.gate import Collection
+from zeta_context.consent.gate import Collection, Environment
 from zeta_context.consent.grant_store import GrantStore
 from zeta_context.consent.policy import Policy, load_policy
-from zeta_context.consent.project_gate import FindEvidence, ProjectGate
+from zeta_context.consent.project_gate import FindEvidence, ProjectGate, read_environment
 from zeta_context.consent.safe_read import CannotRead
 from zeta_context.counts import Counts
 from zeta_context.errors import CaptureError, DocumentError, TextError
@@ -78,11 +79,16 @@ class Collecting:
         self._ledger: LedgerOfUploads = ledger or Ledger()
         self._policy = policy
         self._counts = counts or Counts()
+        self._editor_allows = self._is_trusted = True
         self._accesses: dict[Path, Access] = {}
         self._shown: OrderedDict[str, _Shown] = OrderedDict()
         self._settling: dict[asyncio.TimerHandle, Callable[[], None]] = {}
         self.recorder = Recorder(self._open_spool, self._access, settings, counts=self._counts)
         self._sender = LoopThread("zeta-context-upload")
+
+    def limit(self, *, editor_allows: bool, is_trusted: bool) -> None:
+        """Take in the editor's telemetry switch and workspace trust: they hold from now on."""
+        self._editor_allows, self._is_trusted = editor_allows, is_trusted
 
     def start(self) -> None:
         """Begin to send what is due."""
@@ -216,6 +222,7 @@ class Collecting:
                     self._collection,
                     find_evidence=self._find_evidence,
                     store=self._store,
+                    environment=self._environment,
                     read_policy=self._policy,
                     counts=self._counts,
                 ),
@@ -224,6 +231,11 @@ class Collecting:
                 ),
             )
         return self._accesses[root]
+
+    def _environment(self) -> Environment:
+        return read_environment(
+            os.environ, editor_allows=self._editor_allows, is_trusted=self._is_trusted
+        )
 
     def _text(self, prediction: Prediction) -> TextSnapshot | None:
         try:

@@ -60,13 +60,14 @@ class ProjectGate:
         find_evidence: FindEvidence,
         store: GrantStore | None = None,
         user_globs: Iterable[str] = (),
-        environment: Environment | None = None,
+        environment: Callable[[], Environment] | None = None,
         read_policy: Callable[[], Policy] = load_policy,
         clock: Callable[[], float] = time.time,
         counts: Counts | None = None,
     ) -> None:
         """`root` is a folder of a repository; the consent asked about is the repository's.
 
+        `environment` is asked for each decision, since an editor's switches change.
         Raises SettingsError for a glob that would take an exclusion back.
         """
         self._root = Path(os.path.abspath(root))
@@ -74,7 +75,7 @@ class ProjectGate:
         self._find_evidence = find_evidence
         self._store = store if store is not None else GrantStore()
         self._user_globs = (*user_globs, *collection.exclude)
-        self._environment = environment if environment is not None else read_environment(os.environ)
+        self._environment = environment or (lambda: read_environment(os.environ))
         self._read_policy = read_policy
         self._clock = clock
         self._counts = counts if counts is not None else Counts()
@@ -107,7 +108,7 @@ class ProjectGate:
             now=self._clock(),
             collection=self._collection,
             policy=policy,
-            environment=self._environment,
+            environment=self._environment(),
         )
         try:
             facts = self._with_files(facts, paths, is_last_look=is_last_look)

@@ -22,7 +22,12 @@ from zeta_context.lsp.wire import FrameReader, encode_frame
 from zeta_context.server.documents import EditorDocuments
 from zeta_context.server.feature_set import FeatureSet
 from zeta_context.server.features import Commands, Features
-from zeta_context.server.handshake import choose_encoding, find_roots, has_document_changes
+from zeta_context.server.handshake import (
+    choose_encoding,
+    find_environment,
+    find_roots,
+    has_document_changes,
+)
 from zeta_context.server.version import describe_protocol
 from zeta_context.session import Session
 from zeta_context.settings import Settings
@@ -126,7 +131,6 @@ class Agent:
         session = Session(
             roots[0], more_roots=roots[1:], settings=self._settings, counts=self._counts
         )
-        await session.__aenter__()
         documents = EditorDocuments(session, encoding=choose_encoding(params))
         self._session = session
         self._features = Features(
@@ -135,6 +139,8 @@ class Agent:
             Commands.named(self._commands),
             has_document_changes=has_document_changes(params),
         )
+        self._features.take_environment(find_environment(params))
+        await session.__aenter__()
         self._feature_set = FeatureSet(
             self._features, show_document=self._show_document, status=self._features.status
         )

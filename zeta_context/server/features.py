@@ -64,6 +64,7 @@ class Features:
         self.made = MadePredictions(session, documents)
         self.jumps = ToldJumps(session, documents)
         self.has_document_changes = has_document_changes
+        self.environment = {"telemetry": True, "trusted": True}
         self._commands = commands
         self._cursors: dict[str, Mapping[str, Any]] = {}
 
@@ -94,12 +95,27 @@ class Features:
                 item = params.get("item")
                 command = item.get("command") if isinstance(item, Mapping) else None
                 self._show(_first_argument(command))
+            case _:
+                self._take_own(method, params)
+
+    def _take_own(self, method: str, params: Mapping[str, Any]) -> None:
+        match method:
             case "zeta/didShow":
                 self._show(params.get("id"))
             case "zeta/didAccept":
                 self._accept(params.get("id"), is_partial=bool(params.get("partial")))
             case "zeta/didReject":
                 self._reject(params.get("id"), params.get("reason"))
+            case "zeta/didChangeEnvironment":
+                self.take_environment(params)
+
+    def take_environment(self, told: Mapping[str, Any]) -> None:
+        """The editor's own switches; what it does not name stays, what is not true forbids."""
+        for switch in self.environment.keys() & told.keys():
+            self.environment[switch] = told[switch] is True
+        self.session.limit_collection(
+            editor_allows=self.environment["telemetry"], is_trusted=self.environment["trusted"]
+        )
 
     def take_hint(self, params: Any) -> None:
         """A request of the editor for somebody else, whose position is where the cursor is."""
@@ -322,6 +338,7 @@ class Features:
             "pid": os.getpid(),
             "encoding": self.documents.encoding,
             "documents": len(list(self.documents)),
+            "environment": dict(self.environment),
             **{key: told[key] for key in ("latency_ms", "rates", "memory_mb")},
             "counts": counts.totals(),
             "recent": [

@@ -44,6 +44,11 @@ def has_document_changes(params: Mapping[str, Any]) -> bool:
     return edit.get("documentChanges") is True
 
 
+def find_environment(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What the editor says of its telemetry switch and of its trust in the workspace."""
+    return dig(params, "capabilities", "experimental", "zetaContext")
+
+
 def dig(value: Any, *names: str) -> dict[str, Any]:
     """An object inside of objects; an empty one where it is missing or something else."""
     for name in names:

@@ -26,6 +26,7 @@ from zeta_context.server.proxy.stream import Treatment
 from zeta_context.server.proxy.workers import Keep
 
 OWN_PREFIX = "zeta/"
+ENVIRONMENT = "zeta/didChangeEnvironment"
 INLINE_COMPLETION = "textDocument/inlineCompletion"
 CODE_ACTION = "textDocument/codeAction"
 PUBLISH_DIAGNOSTICS = "textDocument/publishDiagnostics"
@@ -118,7 +119,8 @@ class Traffic:
     def take_request(self, method: str, request_id: bytes | None, body: bytes) -> None:
         """Hand a message of ours to the worker; without one, a request is answered at once."""
         if request_id is None:
-            self.outlets.send_to_worker(link.FROM_CLIENT, body)
+            keep: Keep = "sync" if method == ENVIRONMENT else "no"
+            self.outlets.send_to_worker(link.FROM_CLIENT, body, keep)
             return
         if self.outlets.send_to_worker(link.REQUEST, body):
             self.outstanding[request_id] = (method, self.clock())

@@ -29,7 +29,12 @@ from zeta_context.lsp.wire import encode_frame
 from zeta_context.server.documents import EditorDocuments
 from zeta_context.server.feature_set import FeatureSet
 from zeta_context.server.features import Commands, Features
-from zeta_context.server.handshake import ENCODINGS, find_roots, has_document_changes
+from zeta_context.server.handshake import (
+    ENCODINGS,
+    find_environment,
+    find_roots,
+    has_document_changes,
+)
 from zeta_context.server.proxy import link
 from zeta_context.server.proxy.editor_server import EditorServer, HeldDocument
 from zeta_context.server.proxy.envelope import find_member
@@ -113,6 +118,8 @@ class Worker:
             self._is_live = True
         elif kind == link.LOST and self._features is not None:
             self._features.documents.forget_all()
+            # Whether the editor still allows collecting may be among what is lost.
+            self._features.take_environment({"telemetry": False})
         elif kind == link.COUNTERS:
             self._pump_counts = json.loads(payload)
         elif kind == link.BYE:
@@ -205,6 +212,7 @@ class Worker:
             Commands.named(self._options["commands"]),
             has_document_changes=has_document_changes(self._initialize),
         )
+        self._features.take_environment(find_environment(self._initialize))
         self._feature_set = FeatureSet(
             self._features, show_document=self._show_document, status=self._status
         )
@@ -285,14 +293,17 @@ class Worker:
                 item = {"uri": document.uri, "languageId": document.language}
                 documents.append({**item, "version": state.version, "text": state.snapshot.text})
         self._kept_bytes = 0
-        self._write(link.CHECKPOINT, encode_body({"documents": documents}), self._sequence)
+        checkpoint = {"documents": documents, "environment": features.environment}
+        self._write(link.CHECKPOINT, encode_body(checkpoint), self._sequence)
 
     _state = b""
 
     def _load_checkpoint(self) -> None:
         state, self._state = self._state, b""
         if state and self._features is not None:
-            for item in json.loads(state)["documents"]:
+            checkpoint = json.loads(state)
+            self._features.take_environment(checkpoint["environment"])
+            for item in checkpoint["documents"]:
                 self._features.documents.take_open({"textDocument": item})
 
 
