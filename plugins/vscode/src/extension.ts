@@ -4,8 +4,9 @@ import * as vscode from "vscode";
 import type { LanguageClient } from "vscode-languageclient/node";
 import { createAgent, findMismatch, program } from "./agent";
 import { decorations } from "./display";
+import { tellEnvironment } from "./environment";
 import { Offers } from "./offers";
-import type { Status } from "./protocol";
+import { StatusPage } from "./status";
 
 let stop: (() => Promise<void>) | undefined;
 
@@ -19,6 +20,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     bar.text = text;
     bar.tooltip = tooltip;
   });
+  const statusPage = new StatusPage(agent);
   const on = (name: string, work: (...given: never[]) => unknown) =>
     context.subscriptions.push(vscode.commands.registerCommand(`zetaContext.${name}`, work));
   on("accept", () => offers.accept());
@@ -30,12 +32,14 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     const editor = vscode.window.activeTextEditor;
     return editor && offers.ask(editor.document, editor.selection.active, "explicit");
   });
-  on("status", async () => showStatus(await agent.sendRequest<Status>("zeta/status", {})));
+  on("status", () => statusPage.show());
   // The words are the program's own, and the decision is made there.
   on("consent", () => runInTerminal("consent", "status"));
   on("wrong", () => writeWrong(agent));
   context.subscriptions.push(
     bar,
+    statusPage,
+    tellEnvironment(agent),
     ...decorations,
     vscode.languages.registerInlineCompletionItemProvider({ pattern: "**" }, offers),
     vscode.window.onDidChangeTextEditorSelection(() => offers.askSoon("other")),
@@ -89,20 +93,4 @@ async function writeWrong(agent: LanguageClient): Promise<void> {
     void vscode.window.showInformationMessage(`Zeta: ${told}`);
   });
   child.stdin?.end(JSON.stringify(state));
-}
-
-async function showStatus(status: Status): Promise<void> {
-  const counts = Object.entries(status.counts).map(([name, n]) => `${String(n).padStart(6)}  ${name}`);
-  const recent = [...status.recent]
-    .reverse()
-    .map((one) => `${new Date(one.at * 1000).toLocaleTimeString()}  ${one.reason}  ${one.place}`);
-  const content = [
-    `protocol ${status.protocol}, process ${status.pid}, ${status.documents} documents`,
-    "",
-    ...counts,
-    "",
-    ...recent,
-  ].join("\n");
-  const document = await vscode.workspace.openTextDocument({ content, language: "plaintext" });
-  await vscode.window.showTextDocument(document, { preview: true });
 }

@@ -12,6 +12,7 @@ export class Offers implements vscode.InlineCompletionItemProvider {
   private asked = 0;
   private shownId = "";
   private timer: NodeJS.Timeout | undefined;
+  private accepting: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly agent: LanguageClient,
@@ -61,6 +62,7 @@ export class Offers implements vscode.InlineCompletionItemProvider {
     document: vscode.TextDocument,
     position: vscode.Position,
     trigger: string,
+    isAsked = false,
   ): Promise<Prediction | undefined> {
     if (!this.isEnabled() || !this.agent.isRunning()) {
       return undefined;
@@ -92,7 +94,7 @@ export class Offers implements vscode.InlineCompletionItemProvider {
     void vscode.commands.executeCommand("setContext", "zetaContext.hasPrediction", true);
     const editor = vscode.window.activeTextEditor;
     if (editor) {
-      this.show(editor);
+      this.show(editor, isAsked);
     }
     return prediction;
   }
@@ -116,12 +118,18 @@ export class Offers implements vscode.InlineCompletionItemProvider {
     await this.ask(document, place, "other");
   }
 
-  private show(editor: vscode.TextEditor): void {
+  // `isAsked`: the editor has asked for text at the cursor, and gets it.
+  private show(editor: vscode.TextEditor, isAsked = false): void {
     const prediction = this.current();
     if (!prediction) {
       return;
     }
-    display.show(editor, prediction, this.asItem(prediction, editor.selection.active) !== undefined);
+    const isGhost = isGhostOn() && this.asItem(prediction, editor.selection.active) !== undefined;
+    display.show(editor, prediction, isGhost);
+    if (isGhost && !isAsked) {
+      // It asks for such text by itself only while the user types.
+      void vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+    }
     if (this.shownId !== prediction.id) {
       this.shownId = prediction.id;
       void this.agent.sendNotification("zeta/didShow", { id: prediction.id });
@@ -156,7 +164,7 @@ export class Offers implements vscode.InlineCompletionItemProvider {
   ): Promise<vscode.InlineCompletionItem[]> {
     const isTyping = context.triggerKind === vscode.InlineCompletionTriggerKind.Automatic;
     const prediction =
-      this.current() ?? (await this.ask(document, position, isTyping ? "buffer_edit" : "explicit"));
+      this.current() ?? (await this.ask(document, position, isTyping ? "buffer_edit" : "explicit", true));
     const item = prediction && this.asItem(prediction, position);
     return item ? [item] : [];
   }
@@ -166,8 +174,14 @@ export class Offers implements vscode.InlineCompletionItemProvider {
     void this.agent.sendNotification("zeta/didAccept", { id });
   }
 
+  // One key after the other, however fast they come.
+  accept(part?: Part): Promise<void> {
+    this.accepting = this.accepting.then(() => this.goOrTake(part)).catch(() => undefined);
+    return this.accepting;
+  }
+
   // Go to the prediction, or take it (or its next part) where the cursor is in its line.
-  async accept(part?: Part): Promise<void> {
+  private async goOrTake(part?: Part): Promise<void> {
     if (this.jump) {
       return this.openFile(this.jump);
     }
@@ -214,6 +228,10 @@ export class Offers implements vscode.InlineCompletionItemProvider {
       });
     }
   }
+}
+
+function isGhostOn(): boolean {
+  return vscode.workspace.getConfiguration("editor").get("inlineSuggest.enabled", true);
 }
 
 // As one step of undo.

@@ -48,6 +48,7 @@ export interface Status {
   protocol: number;
   pid: number;
   documents: number;
+  environment: { telemetry: boolean; trusted: boolean };
   counts: Record<string, number>;
   recent: { at: number; reason: string; place: string }[];
 }

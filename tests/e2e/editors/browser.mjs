@@ -13,18 +13,49 @@ const browser = await browserType.launch({
   ],
 });
 const page = await browser.newPage({ viewport: { width: 1200, height: 760 } });
+// A page with text that is not saved asks before it goes.
+page.on("dialog", (dialog) => dialog.accept());
+
+// The rows of the editor in use, by the number beside each, without what an editor adds to them.
+function readRows() {
+  const editor = document.querySelector(".editor-group-container.active .monaco-editor");
+  if (!editor) {
+    return {};
+  }
+  const numbers = {};
+  for (const one of editor.querySelectorAll(".margin-view-overlays > div")) {
+    const number = one.querySelector(".line-numbers")?.textContent;
+    if (number) {
+      numbers[one.style.top] = number;
+    }
+  }
+  const rows = {};
+  for (const line of editor.querySelectorAll(".view-lines > .view-line")) {
+    const spans = [...line.querySelectorAll(":scope > span > span")];
+    const own = spans.filter((one) => !one.className.includes("ghost-text"));
+    const text = own.map((one) => one.textContent).join("").replaceAll("\u00a0", " ");
+    rows[numbers[line.style.top]] = text;
+  }
+  return rows;
+}
+
+// What the editor draws behind its rows, which is not text of the page.
+function readBehind() {
+  return [...document.querySelectorAll(".view-line span")]
+    .map((one) => getComputedStyle(one, "::after").content)
+    .filter((text) => text && text !== "none" && text !== "normal");
+}
 
 const operations = {
-  open: ({ url }) => page.goto(url),
+  open: ({ url }) => page.goto(url).then(() => true),
   press: ({ key }) => page.keyboard.press(key),
   type: ({ text }) => page.keyboard.type(text, { delay: 30 }),
   click: ({ selector }) => page.click(selector, { timeout: 20000 }),
   texts: ({ selector }) => page.$$eval(selector, (all) => all.map((one) => one.textContent)),
+  visible: ({ selector }) => page.locator(selector).first().isVisible(),
   wait: ({ selector }) => page.waitForSelector(selector, { timeout: 60000 }).then(() => true),
-  after: () => page.evaluate(() =>
-    [...document.querySelectorAll(".view-line span")]
-      .map((one) => getComputedStyle(one, "::after").content)
-      .filter((text) => text && text !== "none" && text !== "normal")),
+  rows: () => page.evaluate(readRows),
+  behind: () => page.evaluate(readBehind),
   screenshot: ({ path }) => page.screenshot({ path }).then(() => true),
   close: () => browser.close(),
 };
@@ -33,8 +64,7 @@ console.log(JSON.stringify({ ready: true }));
 for await (const line of readline.createInterface({ input: process.stdin })) {
   const { op, ...given } = JSON.parse(line);
   try {
-    console.log(JSON.stringify({ value: (await operations[op](given)) ?? null }, (key, value) =>
-      value && typeof value === "object" && value.constructor?.name === "Response" ? true : value));
+    console.log(JSON.stringify({ value: (await operations[op](given)) ?? null }));
   } catch (error) {
     console.log(JSON.stringify({ error: String(error).slice(0, 500) }));
   }

@@ -1,28 +1,29 @@
 """The VS Code extension: type-checked, packaged, and driven in a real VS Code in a browser."""
 
 import json
-import shutil
-import socket
+import os
+import signal
 import subprocess
-import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.e2e.editors.conftest import ARTEFACTS, MAIN
-from tests.e2e.editors.parts import EXTENSION, need_code_server, need_extension, need_program
+from tests.e2e.editors.parts import EXTENSION, need_extension
+from tests.e2e.editors.vscode import ROWS, TRUSTING, Browser, CodeServer, Window
 from tools.settings_reference import write_configuration
 from tools.terminal import wait_for
+from zeta_context.evals.scenario import texts_before
+from zeta_context.evals.scenario_files import read_scenarios
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
-PROGRAM = Path(sys.executable).with_name("zeta-context")
-ROWS = MAIN.splitlines()
-DRIVER = Path(__file__).with_name("browser.mjs")
+LAST_ROW = len(ROWS) - 1
+RENAMED = {row: ROWS[row].replace("warn", "warning") for row in (6, 8, 10, 12, LAST_ROW)}
+Picture = Callable[..., None]
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +42,44 @@ def package() -> Path:
     return folder / "dist" / "zeta-context.vsix"
 
 
+@pytest.fixture(scope="module")
+def server(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodeServer]:
+    started = CodeServer(package, tmp_path_factory.mktemp("code"), TRUSTING)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    started = Browser()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def code(browser: Browser, server: CodeServer, project: Path) -> Iterator[Window]:
+    window = Window(browser, server, project)
+    yield window
+    window.leave()
+
+
+@pytest.fixture
+def picture(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Picture]:
+    """Keeps a picture of the window as an artefact of the test; another one when that ends."""
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+
+    def take(when: str = "") -> None:
+        browser.do("screenshot", path=str(ARTEFACTS / f"vscode-{request.node.name}{when}.png"))
+
+    yield take
+    take("-end")
+
+
 def test_the_settings_are_those_of_the_library() -> None:
     manifest = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))
     assert manifest["contributes"]["configuration"] == write_configuration()
 
 
-@pytest.mark.timeout(240)
 def test_the_extension_type_checks_and_is_packaged(package: Path) -> None:
     names = zipfile.ZipFile(package).namelist()
     assert "extension/dist/extension.js" in names
@@ -54,168 +87,205 @@ def test_the_extension_type_checks_and_is_packaged(package: Path) -> None:
     assert not any("node_modules" in name or name.endswith(".ts") for name in names)
 
 
-class Code:
-    """VS Code in a browser, with the packaged extension installed."""
-
-    def __init__(self, package: Path, project: Path, folder: Path) -> None:
-        home = need_code_server()
-        chromium = need_program("chromium")
-        node = shutil.which("node") or "node"
-        extensions = folder / "extensions" / "zeta-context.zeta-context-0.1.0"
-        extensions.mkdir(parents=True)
-        with zipfile.ZipFile(package) as archive:
-            for name in archive.namelist():
-                if name.startswith("extension/") and not name.endswith("/"):
-                    target = extensions / name.removeprefix("extension/")
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(archive.read(name))
-        user = folder / "user" / "User"
-        user.mkdir(parents=True)
-        settings = {
-            "zetaContext.program": str(PROGRAM),
-            "workbench.startupEditor": "none",
-            "files.autoSave": "afterDelay",
-            "files.autoSaveDelay": 100,
-            "editor.minimap.enabled": False,
-            "security.workspace.trust.enabled": False,
-            "chat.commandCenter.enabled": False,
-            "workbench.secondarySideBar.defaultVisibility": "hidden",
-        }
-        (user / "settings.json").write_text(json.dumps(settings))
-        machine = folder / "user" / "Machine"
-        machine.mkdir()
-        (machine / "settings.json").write_text(json.dumps(settings))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.project = project
-        self._server = subprocess.Popen(
-            [
-                node,
-                str(home / "node_modules/code-server/out/node/entry.js"),
-                "--auth=none",
-                f"--bind-addr=127.0.0.1:{port}",
-                f"--user-data-dir={folder / 'user'}",
-                f"--extensions-dir={folder / 'extensions'}",
-                "--disable-telemetry",
-                "--disable-update-check",
-                "--disable-workspace-trust",
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self._browser: subprocess.Popen[str] | None = None
-        try:
-            wait_for(lambda: _listens(port), 60)
-            self._browser = subprocess.Popen(
-                [node, str(DRIVER), str(home), chromium],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            assert self._browser.stdout is not None
-            assert json.loads(self._browser.stdout.readline())["ready"]
-            self.do("open", url=f"http://127.0.0.1:{port}/?folder={project}")
-            self.do("wait", selector=".monaco-workbench .explorer-folders-view")
-            self.do("wait", selector='[aria-label^="main.py"]')
-            self.do("click", selector='[aria-label^="main.py"]')
-            self.do("press", key="Enter")
-            self.do("wait", selector=".monaco-editor .view-line")
-            self.do("wait", selector='#zeta-context\\.zeta-context, [id*="zeta-context"]')
-            wait_for(lambda: "zeta" in self.status_bar(), 60)
-            self.do("click", selector=".monaco-editor .view-lines")
-        except BaseException:
-            self.close()
-            raise
-
-    def do(self, op: str, **given: Any) -> Any:
-        assert self._browser is not None
-        assert self._browser.stdin is not None
-        assert self._browser.stdout is not None
-        self._browser.stdin.write(json.dumps({"op": op, **given}) + "\n")
-        self._browser.stdin.flush()
-        answer = json.loads(self._browser.stdout.readline())
-        assert "error" not in answer, answer
-        return answer["value"]
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            self.do("press", key=key)
-
-    def go_to(self, row: int, column: int) -> None:
-        """By the editor's own command, places counted from 0."""
-        self.press("Control+g")
-        self.do("type", text=f"{row + 1}:{column + 1}")
-        self.press("Enter")
-        time.sleep(0.3)
-
-    def rename(self, row: int) -> None:
-        start = ROWS[row].index("warn")
-        self.go_to(row, start + len("warn"))
-        self.press(*["Backspace"] * 4)
-        self.do("type", text="warning")
-        self.press("Escape")
-        time.sleep(0.4)
-
-    def status_bar(self) -> list[str]:
-        """Its items; `zeta` is among them once the agent has started."""
-        texts: list[str] = self.do("texts", selector=".statusbar-item")
-        return [text.strip() for text in texts]
-
-    def behind(self) -> str:
-        """What is drawn behind the lines."""
-        return " ".join(self.do("after")).replace("\xa0", " ")
-
-    @property
-    def rows(self) -> list[str]:
-        """The file as it was saved, which happens by itself."""
-        return (self.project / "main.py").read_text(encoding="utf-8").splitlines()
-
-    def close(self) -> None:
-        if self._browser is not None:
-            if self._browser.poll() is None:
-                self.do("close")
-            self._browser.wait(20)
-            for stream in (self._browser.stdin, self._browser.stdout):
-                if stream is not None:
-                    stream.close()
-        self._server.terminate()
-        self._server.wait(20)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.fixture
-def code(package: Path, project: Path, tmp_path: Path) -> Iterator[Code]:
-    editor = Code(package, project, tmp_path / "code")
-    ARTEFACTS.mkdir(parents=True, exist_ok=True)
-    yield editor
-    editor.do("screenshot", path=str(ARTEFACTS / "vscode-end.png"))
-    editor.close()
-
-
-@pytest.mark.timeout(300)
-def test_a_prediction_appears_is_gone_to_accepted_undone_and_rejected(code: Code) -> None:
-    for row in (6, 8):
-        code.rename(row)
-    wait_for(lambda: "→ logger.warning(" in code.behind(), 30)
-    code.do("screenshot", path=str(ARTEFACTS / "vscode.png"))
-    wait_for(lambda: code.rows[8] == ROWS[8].replace("warn", "warning"))
-    before = code.rows
+def test_a_prediction_appears_is_gone_to_accepted_and_undone_in_one_step(
+    code: Window, picture: Picture
+) -> None:
+    code.rename_twice()
+    before = code.save()
+    assert "→ logger.warning('𝒳 é 2', extra=data)" in code.behind()
+    # Nothing of the text is moved: every row is where it was, and reads as it did.
+    assert code.rows() == {row: text for row, text in enumerate(before) if row in code.rows()}
+    picture()
     code.press("Alt+y")
-    time.sleep(0.5)
-    assert code.rows == before
+    wait_for(lambda: code.cursor() == (10, ROWS[10].index("warn")))
+    assert code.row(10) == ROWS[10]
     code.press("Alt+y")
-    wait_for(lambda: code.rows[10] == ROWS[10].replace("warn", "warning"))
-    time.sleep(0.5)
+    wait_for(lambda: code.row(10) == RENAMED[10])
+    after = code.save()
+    assert after == [*before[:10], RENAMED[10], *before[11:]]
+    assert wait_for(lambda: code.counts().get("accepted")) == 1
     code.press("Control+z")
-    wait_for(lambda: code.rows == before)
+    wait_for(lambda: code.row(10) == ROWS[10])
+    assert code.save() == before
     code.press("Control+Shift+z")
-    wait_for(lambda: code.rows != before)
-    code.press("Control+Home")
-    wait_for(lambda: "line" in code.behind() or "→" in code.behind(), 30)
+    wait_for(lambda: code.row(10) == RENAMED[10])
+    assert code.save() == after
+    assert code.messages() == []
+
+
+def test_a_far_prediction_is_told_and_gone_to(code: Window, picture: Picture) -> None:
+    code.rename_twice()
+    for row in (10, 12):
+        code.take(row)
+        wait_for(code.has_prediction)
+    wait_for(lambda: f"↓ line {LAST_ROW + 1}" in code.behind())
+    assert LAST_ROW not in code.rows()
+    picture()
+    code.press("Alt+y")
+    wait_for(lambda: code.cursor()[0] == LAST_ROW)
+    wait_for(lambda: "→ logger.warning('ü', extra=data)" in code.behind())
+    assert code.row(LAST_ROW) == ROWS[LAST_ROW]
+    code.press("Alt+y")
+    wait_for(lambda: code.row(LAST_ROW) == RENAMED[LAST_ROW])
+    assert code.save() == [RENAMED.get(row, text) for row, text in enumerate(ROWS)]
+    assert wait_for(lambda: code.counts().get("accepted") == 3)
+
+
+def test_a_rejected_prediction_stays_away(code: Window, picture: Picture) -> None:
+    code.rename_twice()
     code.press("Alt+n")
-    wait_for(lambda: "→ logger" not in code.behind())
+    wait_for(lambda: "→" not in code.behind())
+    assert wait_for(lambda: code.counts().get("rejected")) == 1
+    code.run("Zeta: Predict Now")
+    code.go_to(10, 4)
+    time.sleep(1)
+    assert "é 2'" not in code.behind()
+    code.press("Alt+y")
+    time.sleep(0.3)
+    assert code.row(10) == ROWS[10]
+
+
+def test_text_at_the_cursor_is_the_editors_own_ghost_text(code: Window, picture: Picture) -> None:
+    for row in (6, 8):
+        code.go_to(row, 0)
+        code.press("End")
+        code.type("  # 𝒳ü")
+        code.press("Escape")
+        time.sleep(0.4)
+    before = code.save()
+    wait_for(code.has_prediction)
+    code.press("Alt+y")
+    wait_for(lambda: code.cursor()[0] > 8)
+    row, _ = code.cursor()
+    wait_for(lambda: code.ghost() == "  # 𝒳ü")
+    assert "# 𝒳ü" not in code.behind()
+    picture()
+    code.press("Tab")
+    wait_for(lambda: code.row(row) == ROWS[row] + "  # 𝒳ü")
+    assert wait_for(lambda: code.counts().get("accepted")) == 1
+    assert code.counts().get("predict_stalesnapshot") is None
+    code.press("Control+z")
+    wait_for(lambda: code.row(row) == ROWS[row])
+    assert code.save() == before
+
+
+def test_the_completion_menu_goes_first(code: Window, picture: Picture) -> None:
+    code.rename_twice()
+    code.go_to(9, 0)
+    code.press("End", "Enter")
+    code.type("logg")
+    code.press("Control+Space")
+    wait_for(code.has_menu)
+    picture()
+    text = code.rows()
+    code.press("Alt+y")
+    time.sleep(0.5)
+    assert code.has_menu()
+    assert code.rows() == text
+    code.press("Enter")
+    wait_for(lambda: not code.has_menu())
+    assert code.row(10) == "    logger"
+    code.press("Control+z", "Escape")
+    wait_for(code.has_prediction)
+
+
+def test_a_word_at_a_time_keeps_what_is_left(code: Window, picture: Picture) -> None:
+    code.rename_twice("opt.warning")
+    code.press("Alt+w")
+    wait_for(lambda: code.cursor()[0] == 10)
+    code.press("Alt+w")
+    wait_for(lambda: code.row(10) == ROWS[10].replace("warn", "opt"))
+    assert wait_for(lambda: code.counts().get("partially_accepted")) == 1
+    wait_for(code.has_prediction)
+    code.press("Alt+e")
+    wait_for(lambda: code.row(10) == ROWS[10].replace("warn", "opt.warning"))
+    code.press("Control+z")
+    wait_for(lambda: code.row(10) == ROWS[10].replace("warn", "opt"))
+
+
+def test_tab_does_what_it_did_while_nothing_is_predicted(
+    browser: Browser, server: CodeServer, project: Path
+) -> None:
+    (project / ".vscode").mkdir()
+    (project / ".vscode" / "settings.json").write_text('{"zetaContext.tab": true}')
+    code = Window(browser, server, project)
+    code.go_to(0, 0)
+    code.press("Tab")
+    wait_for(lambda: code.row(0) == "    " + ROWS[0])
+    code.press("Control+z")
+    code.rename_twice()
+    code.press("Tab")
+    wait_for(lambda: code.cursor()[0] == 10)
+    code.press("Tab")
+    wait_for(lambda: code.row(10) == RENAMED[10])
+    code.leave()
+
+
+def test_a_killed_agent_is_there_again_without_a_word(code: Window, picture: Picture) -> None:
+    os.kill(code.agent, signal.SIGKILL)
+    killed = code.agent
+    code.agent = wait_for(
+        lambda: next((one for one in code.server.agents() if one.pid != killed), None)
+    ).pid
+    code.rename_twice()
+    code.press("Alt+y", "Alt+y")
+    wait_for(lambda: code.row(10) == RENAMED[10])
+    assert wait_for(lambda: code.counts().get("accepted")) == 1
+    assert code.messages() == []
+
+
+def test_a_wrong_prediction_is_written_down_as_a_scenario(code: Window, picture: Picture) -> None:
+    code.rename_twice()
+    text = code.save()
+    code.run("Zeta: Write Down a Wrong Prediction")
+    (path,) = wait_for(lambda: list(code.server.home.rglob("wrong/*.md")))
+    (told,) = wait_for(code.messages)
+    assert told == f"Zeta: Written to {path}"
+    picture()
+    (scenario,) = read_scenarios(path)
+    assert scenario.text.splitlines() == text
+    assert scenario.rejected is not None
+    assert "+    logger.warning('𝒳 é 2', extra=data)" in scenario.rejected
+    assert texts_before(scenario)["main.py"] == MAIN
+
+
+def test_the_agent_is_told_of_telemetry_and_trust_and_of_changes(
+    package: Path, browser: Browser, project: Path, tmp_path: Path, picture: Picture
+) -> None:
+    server = CodeServer(package, tmp_path / "code")
+    try:
+        code = Window(browser, server, project)
+
+        def told() -> str:
+            code.open("main.py")
+            code.run("Zeta: Show Status and Reasons")
+            wait_for(lambda: code.row(0).startswith("protocol"))
+            return code.row(1)
+
+        assert told() == "telemetry off, workspace not trusted"
+        code.set("telemetry.telemetryLevel", "all")
+        wait_for(lambda: told() == "telemetry on, workspace not trusted")
+        code.set("telemetry.telemetryLevel", "error")
+        wait_for(lambda: told() == "telemetry off, workspace not trusted")
+        code.run("Workspaces: Manage Workspace Trust")
+        browser.do("click", selector=".workspace-trust-buttons-row .monaco-button")
+        wait_for(lambda: told() == "telemetry off, workspace trusted")
+        code.leave()
+    finally:
+        server.close()
+
+
+def test_windows_and_server_quit_and_leave_no_process_behind(
+    package: Path, browser: Browser, project: Path, tmp_path: Path
+) -> None:
+    server = CodeServer(package, tmp_path / "code", TRUSTING)
+    try:
+        code = Window(browser, server, project)
+        assert Path(f"/proc/{code.agent}").exists()
+        code.leave()
+        wait_for(lambda: not Path(f"/proc/{code.agent}").exists())
+        assert server.process.poll() is None
+        server.stop()
+        wait_for(lambda: not server.has_processes())
+    finally:
+        server.close()
