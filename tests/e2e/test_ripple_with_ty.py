@@ -195,6 +195,18 @@ async def test_new_errors_are_seen_before_anything_is_shown(
     assert await verifier.check(document, edits, deadline_s=10) == verdict
 
 
+@pytest.mark.parametrize(("is_step", "verdict"), [(False, "worse"), (True, "neutral")])
+async def test_what_is_used_below_and_taken_away_counts_unless_it_is_one_step_of_several(
+    session: Session, is_step: bool, verdict: str
+) -> None:
+    verifier = Verifier(session.projects, session._gatherer.server, counts=session.counts)
+    at = ACCOUNTS.index("def find_account") + 4
+    document = session.document("shop/accounts.py")
+    edits = (TextEdit(Span(at, at + 12), "look_up"),)
+    told = await verifier.check(document, edits, deadline_s=10, is_step=is_step)
+    assert told == verdict
+
+
 async def test_errors_that_go_are_better(session: Session) -> None:
     session.edit("shop/show.py", Span(len(SHOW), len(SHOW)), "x = shwo(1)\n")
     verifier = Verifier(session.projects, session._gatherer.server, counts=session.counts)

@@ -27,7 +27,12 @@ class Judge(Verifier):
         self.deadlines: list[float] = []
 
     async def check(
-        self, document: Document, edits: Sequence[TextEdit], *, deadline_s: float
+        self,
+        document: Document,
+        edits: Sequence[TextEdit],
+        *,
+        deadline_s: float,
+        is_step: bool = False,
     ) -> Verdict:
         self.deadlines.append(deadline_s)
         return self._verdicts[edits[0].new_text]

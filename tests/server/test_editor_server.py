@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from zeta_context.counts import Counts
-from zeta_context.errors import ResponseError
+from zeta_context.errors import NotOpen, ResponseError, ServerGone
 from zeta_context.lsp.rpc import CONTENT_MODIFIED, SERVER_CANCELLED
 from zeta_context.server.proxy.editor_server import EditorServer, HeldDocument
 from zeta_context.text.point import Encoding
@@ -30,8 +30,14 @@ class Desk:
         self.counts = Counts()
         self.asked: list[dict[str, Any]] = []
         self.answer: Callable[[dict[str, Any]], dict[str, Any]] = lambda message: {"result": None}
+        self.shadows: list[tuple[str, bytes]] = []
         self.server = EditorServer(
-            self.write, id_prefix="zeta:", held=lambda path: self.held, counts=self.counts
+            self.write,
+            id_prefix="zeta:",
+            held=lambda path: self.held,
+            open_shadow=lambda uri, frame: self.shadows.append((uri, frame)),
+            close_shadow=lambda uri: self.shadows.append((uri, b"")),
+            counts=self.counts,
         )
         self.server.encoding = encoding
         self.server.take_result({"capabilities": capabilities})
@@ -128,3 +134,60 @@ async def test_diagnostics_of_a_document_that_the_editor_does_not_hold_are_nothi
     desk.server.observe("textDocument/publishDiagnostics", params)
     assert await desk.server.diagnostics(PATH) == ()
     assert not desk.asked
+
+
+BESIDE = Path("/p/a__zeta_would.py")
+BESIDE_URI = "file:///p/a__zeta_would.py"
+FAULT = {"severity": 1, "message": "wrong", "code": "no-name"}
+
+
+def shown(desk: Desk, text: str) -> None:
+    desk.server.beside.sync(BESIDE, language="python", version=0, snapshot=TextSnapshot(text))
+
+
+async def test_a_text_is_shown_asked_about_and_taken_away() -> None:
+    desk = Desk(PULLED)
+    fault = {**FAULT, "range": desk.place(3, 7)}
+    desk.answer = lambda message: {"result": {"kind": "full", "items": [fault]}}
+    shown(desk, "𝒳 = maek()\n")
+    (found,) = await desk.server.beside.diagnostics(BESIDE, timeout_s=5)
+    assert (found.message, tuple(found.span)) == ("wrong", (2, 6))
+    assert desk.asked[-1]["params"]["textDocument"]["uri"] == BESIDE_URI
+    desk.server.beside.close_document(BESIDE)
+    desk.server.beside.close_document(BESIDE)
+    (uri, frame), closed = desk.shadows
+    opened = json.loads(frame.partition(b"\r\n\r\n")[2])["params"]["textDocument"]
+    assert (uri, opened["uri"], opened["languageId"]) == (BESIDE_URI, BESIDE_URI, "python")
+    assert opened["text"] == "𝒳 = maek()\n"
+    assert closed == (BESIDE_URI, b"")
+
+
+async def test_what_is_published_of_a_shown_text_is_told_of_its_newest_showing() -> None:
+    desk = Desk({"definitionProvider": True})
+    beside = desk.server.beside
+    shown(desk, "old()\n")
+    shown(desk, "new()\n")
+    newest = json.loads(desk.shadows[-1][1].partition(b"\r\n\r\n")[2])["params"]["textDocument"]
+    told = {"uri": BESIDE_URI, "diagnostics": [{**FAULT, "range": desk.place(0, 3)}]}
+    desk.server.observe(
+        "textDocument/publishDiagnostics", {**told, "version": newest["version"] - 1}
+    )
+    assert not await beside.was_told(BESIDE, timeout_s=0.01)
+    desk.server.observe("textDocument/publishDiagnostics", {**told, "version": newest["version"]})
+    assert await beside.was_told(BESIDE, timeout_s=5)
+    assert [one.message for one in beside.known_diagnostics(BESIDE)] == ["wrong"]
+
+
+async def test_what_is_said_of_a_text_that_was_taken_away_early_counts_for_nothing() -> None:
+    desk = Desk(PULLED)
+
+    def answer(message: dict[str, Any]) -> dict[str, Any]:
+        desk.server.beside.take_closed()
+        return {"result": {"kind": "full", "items": []}}
+
+    desk.answer = answer
+    shown(desk, "maek()\n")
+    with pytest.raises(ServerGone):
+        await desk.server.beside.diagnostics(BESIDE, timeout_s=5)
+    with pytest.raises(NotOpen):
+        desk.server.beside.known_diagnostics(BESIDE)

@@ -201,7 +201,7 @@ def test_the_pump_imports_nothing_heavy() -> None:
             f"zeta_context.server.proxy.{name}"
             for name in (
                 *("backlog", "envelope", "link", "process", "pump"),
-                *("report", "rewrite", "sink", "stream", "traffic", "workers"),
+                *("report", "rewrite", "shadows", "sink", "stream", "traffic", "workers"),
             )
         ),
     }

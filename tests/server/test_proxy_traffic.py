@@ -245,15 +245,74 @@ def test_answers_to_our_requests_never_reach_the_editor_or_the_server() -> None:
     assert len(wire.out.worker) == 3
 
 
-def test_diagnostics_of_a_shadow_document_are_consumed() -> None:
+SHADOW = "file:///p/%C3%A9__zeta_would.py"
+
+
+def showing() -> Wire:
     wire = Wire()
     wire.shake_hands()
-    wire.traffic.shadows = frozenset({"file:///p/é.py"})
-    shadow = {"method": "textDocument/publishDiagnostics", "params": {"uri": "file:///p/é.py"}}
-    wire.server(**shadow)
-    raw = wire.server(method="textDocument/publishDiagnostics", params={"uri": "file:///p/b.py"})
-    assert bytes(wire.out.client) == raw
-    assert len(wire.out.worker) == 2
+    assert wire.traffic.shadows.want(SHADOW.encode())
+    wire.traffic.shadows.show(SHADOW.encode(), b"OPEN")
+    return wire
+
+
+def test_nothing_that_the_server_says_of_a_shadow_document_reaches_the_editor() -> None:
+    wire = showing()
+    # Servers spell URIs as they like.
+    for uri in (SHADOW, "file:///p/é__zeta_would.py"):
+        wire.server(method="textDocument/publishDiagnostics", params={"uri": uri})
+    wire.server(method="window/logMessage", params={"message": f"looked at {SHADOW}"})
+    params = {"uri": "file:///p/b.py", "diagnostics": [{"message": "like in a__zeta_would.py"}]}
+    kept = wire.server(method="textDocument/publishDiagnostics", params=params)
+    kept += wire.server(method="window/logMessage", params={"message": "looked at b.py"})
+    assert bytes(wire.out.client) == kept
+    assert len(wire.out.worker) == 3
+
+
+CLOSED = encode_frame(
+    b'{"jsonrpc":"2.0","method":"textDocument/didClose",'
+    b'"params":{"textDocument":{"uri":"%b"}}}' % SHADOW.encode()
+)
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["textDocument/references", "textDocument/completion", "workspace/symbol", "x/anything"],
+)
+def test_shadows_are_gone_before_a_question_that_could_find_them(method: str) -> None:
+    wire = showing()
+    raw = wire.client(id=1, method=method, params={"textDocument": {"uri": "file:///p/a.py"}})
+    assert bytes(wire.out.server) == b"OPEN" + CLOSED + raw
+    assert (link.SHADOWS_CLOSED, b"", "no") in wire.out.worker
+    raw += wire.client(id=2, method=method, params={})
+    assert bytes(wire.out.server) == b"OPEN" + CLOSED + raw
+
+
+@pytest.mark.parametrize(
+    "method", ["textDocument/hover", "textDocument/didChange", "$/cancelRequest", "zeta/predict"]
+)
+def test_shadows_stay_for_what_cannot_find_them(method: str) -> None:
+    wire = showing()
+    wire.client(id=1, method=method, params={"textDocument": {"uri": "file:///p/a.py"}})
+    assert CLOSED not in wire.out.server
+
+
+def test_an_editor_that_asks_for_the_diagnostics_of_the_workspace_is_shown_no_shadow() -> None:
+    wire = showing()
+    wire.client(id=1, method="workspace/diagnostic", params={"previousResultIds": []})
+    assert CLOSED in wire.out.server
+    assert not wire.traffic.shadows.want(SHADOW.encode())
+    assert wire.counted == ["shadow_closed_early", "shadow_refused"]
+
+
+def test_a_shadow_that_was_taken_back_is_never_shown() -> None:
+    wire = Wire()
+    wire.shake_hands()
+    shadows = wire.traffic.shadows
+    assert shadows.want(SHADOW.encode())
+    shadows.close(SHADOW.encode())
+    shadows.show(SHADOW.encode(), b"OPEN")
+    assert not wire.out.server
 
 
 @pytest.mark.parametrize(("count", "is_copied"), [(1, True), (5000, False)])

@@ -27,6 +27,7 @@ from zeta_context.predict.gating import DIRECT, BusyState, Gate
 from zeta_context.predict.last_case import LastCase
 from zeta_context.predict.offers import Offers
 from zeta_context.predict.prediction import Discarded, Prediction
+from zeta_context.predict.proposers.ripple import RIPPLE
 from zeta_context.predict.report import Latencies
 from zeta_context.predict.requests import Request, RequestSchedule
 from zeta_context.predict.reversal import undoes_user
@@ -284,7 +285,12 @@ class Predictor:
         if self._verifier is None or self._settings.verification == "off" or document is None:
             return False
         deadline_s = self._settings.verify_deadline_ms / 1000
-        verdict = await self._verifier.check(document, answer.edits, deadline_s=deadline_s)
+        verdict = await self._verifier.check(
+            document,
+            answer.edits,
+            deadline_s=deadline_s,
+            is_step=answer.proposer == RIPPLE,
+        )
         return verdict == "worse"
 
     def _show(self, answer: Answer, view: View, trigger: Trigger) -> Answer:

@@ -1,8 +1,9 @@
 """Asks a language server where else a changed name stands.
 
 A rename can only be asked about in the text before it: either the places were asked for while the
-cursor stood on the name, or a server of our own is shown the old text once more. Everything that a
-server says is compared with the texts it spoke of. Knows nothing of proposals.
+cursor stood on the name, or a server of our own is shown the old text once more; an editor's is
+shown it beside the new one, and knows the name in that file alone. Everything that a server says is
+compared with the texts it spoke of. Knows nothing of proposals.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -25,6 +26,7 @@ from zeta_context.predict.causes import Cause, find_cause, word_at
 from zeta_context.predict.closed_files import ClosedFiles
 from zeta_context.predict.provenance import Provenance
 from zeta_context.predict.ripples import MAX_PLACES, Place, Ripple, Ripples
+from zeta_context.predict.showing import Lent, Showing, name_beside, stands_alone
 from zeta_context.predict.view import Document
 from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
@@ -174,9 +176,8 @@ class Sites:
             remembered = self._recall(cause)
             if remembered is not None:
                 return remembered.defined, remembered.used
-            if not _is_own(server):
-                self._counts.add("ripple_not_remembered")
-                return (), ()
+            if isinstance(server, Lent):
+                return await self._ask_beside(server.beside, cause)
         document = self._tracker.document(cause.project, cause.path)
         self._sync_all(server, cause.project)
         server.sync(path, language=document.language, version=0, snapshot=cause.before)
@@ -187,6 +188,30 @@ class Sites:
         finally:
             now = self._tracker.document(cause.project, cause.path)
             server.sync(path, language=now.language, version=now.version, snapshot=now.snapshot)
+
+    async def _ask_beside(
+        self, server: Showing, cause: Cause
+    ) -> tuple[tuple[Location, ...], tuple[Location, ...]]:
+        """What an editor's server says of the old text, beside the new one: in this file alone."""
+        document = self._tracker.document(cause.project, cause.path)
+        if not stands_alone(document):
+            self._counts.add("ripple_not_remembered")
+            return (), ()
+        self._counts.add("ripple_in_file")
+        path = self._projects.root(cause.project) / cause.path
+        shown, start = name_beside(path, "was"), cause.span.start
+        server.sync(shown, language=document.language, version=0, snapshot=cause.before)
+        try:
+            found = await asyncio.gather(
+                server.definition(shown, start), server.references(shown, start)
+            )
+        finally:
+            server.close_document(shown)
+        defined, used = (
+            tuple(replace(one, path=path) if one.path == shown else one for one in told)
+            for told in found
+        )
+        return defined, used
 
     def _recall(self, cause: Cause) -> _Remembered | None:
         """What the server said of the name before it was changed, if it was asked."""
@@ -235,9 +260,12 @@ class Sites:
         path = self._projects.root(document.project) / document.path
         self._sync_all(server, document.project)
         try:
-            defined, used = await asyncio.gather(
-                server.definition(path, span.start), server.references(path, span.start)
-            )
+            if isinstance(server, Lent):
+                defined, used = await server.uses(path, span.start)
+            else:
+                defined, used = await asyncio.gather(
+                    server.definition(path, span.start), server.references(path, span.start)
+                )
         except ZetaError:
             return
         self._remembered[document.project] = _Remembered(
@@ -320,9 +348,3 @@ def has_word(text: str, word: str) -> bool:
 
 def _is_word(character: str) -> bool:
     return character.isalnum() or character == "_"
-
-
-def _is_own(server: Server) -> bool:
-    from zeta_context.lsp.client import LanguageServer
-
-    return isinstance(server, LanguageServer)

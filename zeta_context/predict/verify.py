@@ -1,12 +1,13 @@
 """Asks the language server whether a prediction would bring new errors.
 
-The text as it is and the text as it would be are shown to a server of our own as two documents
-that are no files, side by side with the real one. What counts against a prediction is an error in
-the rows that it changes, of a kind that the text does not have yet: errors elsewhere come with
-every change that takes several steps, and those of a known kind are on the user's own way.
+The text as it is and the text as it would be are shown to a server as two documents that are no
+files, side by side with the real one. What counts against a prediction is an error of a kind that
+the text does not have yet: in the rows that it changes, or, unless it is one step of several that
+are known to follow, anywhere while there are more errors than before. Errors of a known kind are on
+the user's own way.
 
-Only a server that nobody else listens to is asked: an editor's would show what it says of documents
-that its user never opened. Knows nothing of proposers.
+The editor's own server is shown such documents only where its user never gets to see them, and only
+files that no other file depends on unasked. Knows nothing of proposers.
 """
 
 from __future__ import annotations
@@ -15,18 +16,16 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from zeta_context.context.questions import Server
 from zeta_context.counts import Counts
 from zeta_context.errors import ZetaError
 from zeta_context.events.projects import Projects
+from zeta_context.predict.showing import Lent, Showing, name_beside, own_server, stands_alone
 from zeta_context.predict.view import Document
 from zeta_context.text.edit import TextEdit, apply_edits
 from zeta_context.text.snapshot import TextSnapshot
-
-if TYPE_CHECKING:
-    from zeta_context.lsp.client import LanguageServer
 
 Verdict = Literal["better", "neutral", "worse", "unknown"]
 """Fewer errors, no new ones, new ones where it changes something, or not told in time."""
@@ -46,8 +45,6 @@ class _Error(NamedTuple):
 
 
 Errors = tuple[_Error, ...]
-_IS = "__zeta_is"
-_WOULD = "__zeta_would"
 
 
 class Verifier:
@@ -66,19 +63,34 @@ class Verifier:
         self._counts = counts
         self._clock = clock
         self._known: tuple[Path, TextSnapshot, Errors] | None = None
-        self._shown: tuple[LanguageServer, Path] | None = None
+        self._shown: tuple[Showing, Path] | None = None
         self._work: set[asyncio.Task[Verdict]] = set()
         self._turn = asyncio.Lock()
 
     async def check(
-        self, document: Document, edits: Sequence[TextEdit], *, deadline_s: float
+        self,
+        document: Document,
+        edits: Sequence[TextEdit],
+        *,
+        deadline_s: float,
+        is_step: bool = False,
     ) -> Verdict:
-        """What the server of a document says of edits of it, as far as it is told in time."""
-        server = _own(self._find_server(document))
+        """What the server of a document says of edits of it, as far as it is told in time.
+
+        With `is_step` other edits are known to follow: errors elsewhere may be what they mend.
+        """
+        found = self._find_server(document)
+        is_lent = isinstance(found, Lent)
+        server = found.beside if isinstance(found, Lent) else own_server(found)
         if server is None or not server.is_running:
             self._counts.add("verify_no_server")
             return "unknown"
-        work = asyncio.create_task(self._compare(server, document, edits))
+        if is_lent and not stands_alone(document):
+            self._counts.add("verify_not_alone")
+            return "unknown"
+        work = asyncio.create_task(
+            self._compare(server, document, edits, is_lent=is_lent, is_step=is_step)
+        )
         self._work.add(work)
         work.add_done_callback(self._work.discard)
         await asyncio.wait((work,), timeout=deadline_s)
@@ -93,7 +105,13 @@ class Verifier:
         await asyncio.gather(*self._work, return_exceptions=True)
 
     async def _compare(
-        self, server: LanguageServer, document: Document, edits: Sequence[TextEdit]
+        self,
+        server: Showing,
+        document: Document,
+        edits: Sequence[TextEdit],
+        *,
+        is_lent: bool,
+        is_step: bool,
     ) -> Verdict:
         path = self._projects.root(document.project) / document.path
         predicted = apply_edits(document.snapshot, edits)
@@ -102,39 +120,49 @@ class Verifier:
             try:
                 before, after = await asyncio.gather(
                     self._errors_now(server, path, document),
-                    _errors_of(server, _beside(path, _WOULD), document, predicted),
+                    _errors_of(server, name_beside(path, "would"), document, predicted),
                 )
             except ZetaError:
                 return "unknown"
+            finally:
+                if is_lent:
+                    self._take_away()
         if before is None or after is None:
             return "unknown"
         known = {one.kind for one in before}
         changed = _changed_rows(edits, predicted)
-        if any(one.kind not in known and one.row in changed for one in after):
+        new = [one for one in after if one.kind not in known]
+        if any(one.row in changed for one in new):
+            return "worse"
+        if new and not is_step and len(after) > len(before):
             return "worse"
         return "better" if len(after) < len(before) else "neutral"
 
-    def _show(self, server: LanguageServer, path: Path) -> None:
+    def _show(self, server: Showing, path: Path) -> None:
         """Take away what was shown beside another document."""
-        shown, self._shown = self._shown, (server, path)
-        if shown is not None and shown != self._shown:
-            for mark in (_IS, _WOULD):
-                shown[0].close_document(_beside(shown[1], mark))
+        if self._shown is not None and self._shown != (server, path):
+            self._take_away()
+        self._shown = (server, path)
 
-    async def _errors_now(
-        self, server: LanguageServer, path: Path, document: Document
-    ) -> Errors | None:
+    def _take_away(self) -> None:
+        if self._shown is not None:
+            server, path = self._shown
+            self._shown = None
+            server.close_document(name_beside(path, "is"))
+            server.close_document(name_beside(path, "would"))
+
+    async def _errors_now(self, server: Showing, path: Path, document: Document) -> Errors | None:
         known = self._known
         if known is not None and known[0] == path and known[1].is_same(document.snapshot):
             return known[2]
-        errors = await _errors_of(server, _beside(path, _IS), document, document.snapshot)
+        errors = await _errors_of(server, name_beside(path, "is"), document, document.snapshot)
         if errors is not None:
             self._known = (path, document.snapshot, errors)
         return errors
 
 
 async def _errors_of(
-    server: LanguageServer, path: Path, document: Document, text: TextSnapshot
+    server: Showing, path: Path, document: Document, text: TextSnapshot
 ) -> Errors | None:
     """The errors that a server finds in a text shown as `path`; None: not told."""
     server.sync(path, language=document.language, version=0, snapshot=text)
@@ -172,13 +200,3 @@ def _changed_rows(edits: Sequence[TextEdit], predicted: TextSnapshot) -> set[int
         rows.update(range(first, predicted.point(start + len(edit.new_text)).row + 1))
         shift += edit.growth
     return rows
-
-
-def _beside(path: Path, mark: str) -> Path:
-    return path.with_name(f"{path.stem}{mark}{path.suffix}")
-
-
-def _own(server: Server | None) -> LanguageServer | None:
-    from zeta_context.lsp.client import LanguageServer
-
-    return server if isinstance(server, LanguageServer) else None

@@ -18,6 +18,9 @@ from zeta_context.predict.view import Document, Proposer, View
 from zeta_context.text.edit import TextEdit
 from zeta_context.text.point import Span
 
+RIPPLE = "ripple"
+"""What its predictions carry as `proposer`."""
+
 WasRejected = Callable[[Document, Sequence[TextEdit]], bool]
 ReadClosed = Callable[[str, str], Document | None]
 """A file of a project, by both their names, as a document that nobody has open."""
@@ -51,7 +54,7 @@ class RippleProposer:
     @property
     def name(self) -> str:
         """What its predictions carry as `proposer`."""
-        return "ripple"
+        return RIPPLE
 
     def propose(self, view: View) -> Prediction | Discarded:
         """The next place of the ripple with its edits.

@@ -1,8 +1,8 @@
 """The editor's own language server as something that definitions can be asked of.
 
 Speaks through the pump with ids of our own; the documents are the editor's to open and to change,
-so nothing is opened here. Knows nothing of sockets. An answer for a text that has changed meanwhile
-is refused, as the server itself would.
+so nothing is opened here but what `beside` shows. Knows nothing of sockets. An answer for a text
+that has changed meanwhile is refused, as the server itself would.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from zeta_context.lsp.locations import decode_locations
 from zeta_context.lsp.patience import ask_patiently
 from zeta_context.lsp.progress import Progress
 from zeta_context.lsp.rpc import CONTENT_MODIFIED, METHOD_NOT_FOUND, Connection
+from zeta_context.server.proxy.beside import Beside
 from zeta_context.text.point import Encoding
 from zeta_context.text.snapshot import TextSnapshot
 
@@ -30,10 +31,12 @@ MAX_IN_FLIGHT = 12
 """The server is the editor's first: no more of our questions are open at once, others wait."""
 
 MAX_VISITED = 32
+REFERENCES = "textDocument/references"
+_WITH_DECLARATION = {"context": {"includeDeclaration": True}}
 _PROVIDERS = {
     "textDocument/definition": "definitionProvider",
     "textDocument/typeDefinition": "typeDefinitionProvider",
-    "textDocument/references": "referencesProvider",
+    REFERENCES: "referencesProvider",
     "textDocument/diagnostic": "diagnosticProvider",
 }
 
@@ -55,6 +58,8 @@ class EditorServer:
         *,
         id_prefix: str,
         held: Callable[[Path], HeldDocument | None],
+        open_shadow: Callable[[str, bytes], None],
+        close_shadow: Callable[[str], None],
         counts: Counts,
     ) -> None:
         self.encoding: Encoding = "utf-16"
@@ -69,6 +74,10 @@ class EditorServer:
         self._texts: OrderedDict[Path, TextSnapshot] = OrderedDict()
         self.connection = Connection(
             write, answer=_refuse, observe=self.observe, counts=counts, id_prefix=id_prefix
+        )
+
+        self.beside = Beside(
+            self, open_shadow=open_shadow, close_shadow=close_shadow, counts=counts
         )
 
     # What the pump hands over.
@@ -100,6 +109,7 @@ class EditorServer:
                 self._take_published(params)
 
     def _take_published(self, params: Any) -> None:
+        self.beside.take_published(params)
         path = uris.to_path(str(params["uri"]))
         held = self._held(path) if path is not None else None
         if held is not None:
@@ -111,7 +121,7 @@ class EditorServer:
     @property
     def is_running(self) -> bool:
         """Whether it can be asked now."""
-        return self._is_ready and self._supports("textDocument/definition")
+        return self._is_ready and self.supports("textDocument/definition")
 
     @property
     def is_busy(self) -> bool:
@@ -149,13 +159,27 @@ class EditorServer:
 
     async def references(self, path: Path, offset: int) -> tuple[Location, ...]:
         """Where the name at `offset` is used, its definition included."""
-        extra = {"context": {"includeDeclaration": True}}
-        return await self._ask("textDocument/references", path, offset, extra)
+        return await self._ask(REFERENCES, path, offset, _WITH_DECLARATION)
+
+    async def uses(
+        self, path: Path, offset: int
+    ) -> tuple[tuple[Location, ...], tuple[Location, ...]]:
+        """Both, also when the text changes meanwhile: the answer is then about either text."""
+        return await asyncio.gather(
+            self._ask("textDocument/definition", path, offset, may_be_old=True),
+            self._ask(REFERENCES, path, offset, _WITH_DECLARATION, may_be_old=True),
+        )
 
     async def _ask(
-        self, method: str, path: Path, offset: int, extra: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: Path,
+        offset: int,
+        extra: Mapping[str, Any] | None = None,
+        *,
+        may_be_old: bool = False,
     ) -> tuple[Location, ...]:
-        if not self._supports(method):
+        if not self.supports(method):
             return ()
         snapshot = self._texts.get(path)
         if snapshot is None:
@@ -169,11 +193,19 @@ class EditorServer:
             **(extra or {}),
         }
         encoding = self.encoding
-        result = await self._request(method, params, path, snapshot)
+        result = await self._request(method, params, path, snapshot, may_be_old=may_be_old)
         return decode_locations(result, encoding)
 
-    async def _request(self, method: str, params: Any, path: Path, snapshot: TextSnapshot) -> Any:
-        """Its answer about the text `snapshot`; refused when that is not the text any more."""
+    async def _request(
+        self,
+        method: str,
+        params: Any,
+        path: Path,
+        snapshot: TextSnapshot,
+        *,
+        may_be_old: bool = False,
+    ) -> Any:
+        """Its answer about the text `snapshot`; else refused when that is not the text any more."""
         async with self._turn:
             self._check_current(path, snapshot)
             result = await ask_patiently(
@@ -184,7 +216,8 @@ class EditorServer:
                 counts=self._counts,
                 check=lambda: self._check_current(path, snapshot),
             )
-        self._check_current(path, snapshot)
+        if not may_be_old:
+            self._check_current(path, snapshot)
         return result
 
     def known_diagnostics(self, path: Path) -> tuple[ServerDiagnostic, ...]:
@@ -197,7 +230,7 @@ class EditorServer:
     async def diagnostics(self, path: Path) -> tuple[ServerDiagnostic, ...]:
         """The same after asking a server that can be asked; others have told it the editor."""
         held = self._held(path)
-        if held is not None and self._is_ready and self._supports("textDocument/diagnostic"):
+        if held is not None and self._is_ready and self.supports("textDocument/diagnostic"):
             self._keep(path, held.snapshot)
             params = {"textDocument": {"uri": held.uri}}
             report = await self._request("textDocument/diagnostic", params, path, held.snapshot)
@@ -209,7 +242,8 @@ class EditorServer:
         if now is None or not now.is_same(snapshot):
             raise ResponseError(CONTENT_MODIFIED, "the document has changed")
 
-    def _supports(self, method: str) -> bool:
+    def supports(self, method: str) -> bool:
+        """Whether it offers one of the methods that are asked here."""
         value = self._capabilities.get(_PROVIDERS[method])
         is_static = value is not None and value is not False
         return is_static or method in self._registered.values()

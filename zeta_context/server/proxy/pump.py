@@ -33,6 +33,9 @@ HIGH_WATER_BYTES = 1024 * 1024
 DRAIN_S = 0.2
 """How long to read on after the server's end while another process holds its output open."""
 
+_HOW_IT_DOES = ("latency_ms", "rates", "memory_mb")
+"""What the worker's status tells of predictions."""
+
 _RELAYED_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 
 
@@ -72,7 +75,8 @@ class Pump:
         self.to_server = Sink(server_in)
         self.to_client = Sink(1, may_block=os.path.sameopenfile(1, 2) or os.isatty(1))
         self._for_client: deque[bytes] = deque()
-        self._for_server: deque[bytes] = deque()
+        # Each with the URI of the shadow document that it shows; an empty one takes that away.
+        self._for_server: deque[tuple[bytes, bytes]] = deque()
         self.worker = WorkerLink(
             [*settings.worker, str(os.getpid()), str(self.server_pid)], count=self._count
         )
@@ -242,7 +246,13 @@ class Pump:
         while self._for_client and self._from_server.is_at_boundary:
             self.to_client.write(self._for_client.popleft())
         while self._for_server and self._from_client.is_at_boundary:
-            self.to_server.write(self._for_server.popleft())
+            frame, shadow = self._for_server.popleft()
+            if not shadow:
+                self.to_server.write(frame)
+            elif frame:
+                self.traffic.shadows.show(shadow, frame)
+            else:
+                self.traffic.shadows.close(shadow)
 
     # The worker.
 
@@ -283,6 +293,7 @@ class Pump:
         self.worker.drop(kill=kill)
         self.traffic.give_up_requests()
         self.traffic.offers.clear()
+        self._for_server.extend((b"", uri) for uri in self.traffic.shadows.uris)
         self._status = b"{}"
         self.worker.start_soon()
 
@@ -293,15 +304,21 @@ class Pump:
         elif kind == link.TO_CLIENT:
             self._for_client.append(payload)
         elif kind == link.TO_SERVER:
-            self._for_server.append(payload)
+            self._for_server.append((payload, b""))
+        elif kind == link.SHADOW_OPEN:
+            uri, frame = link.decode_answer(payload)
+            if self.traffic.shadows.want(uri):
+                self._for_server.append((frame, uri))
+            else:
+                self.worker.send(link.SHADOWS_CLOSED, b"", "no")
+        elif kind == link.SHADOW_CLOSE:
+            self._for_server.append((b"", payload))
         elif kind == link.CHECKPOINT:
             self.worker.backlog.replace(sequence, payload)
         elif kind == link.OFFERS:
             self.traffic.offers = {
                 uri: encode_actions(actions) for uri, actions in json.loads(payload).items()
             }
-        elif kind == link.SHADOWS:
-            self.traffic.shadows = frozenset(json.loads(payload))
         elif kind == link.STATUS:
             self._status = payload
 
@@ -349,6 +366,7 @@ class Pump:
                 "server": os.path.basename(self.settings.server[0]),
                 "projects": worker.get("projects", []),
                 "documents": worker.get("documents", 0),
+                **{key: worker[key] for key in _HOW_IT_DOES if key in worker},
                 "worker_is_alive": self.worker.fd >= 0,
                 "totals": {**worker.get("totals", {}), **totals},
                 "recent": recent[-20:],

@@ -22,6 +22,7 @@ from zeta_context.server.proxy.rewrite import (
     add_code_actions,
     encode_json,
 )
+from zeta_context.server.proxy.shadows import MARK, Shadows
 from zeta_context.server.proxy.stream import Treatment
 from zeta_context.server.proxy.workers import Keep
 
@@ -49,6 +50,9 @@ HANDSHAKE = frozenset({"initialize", "initialized"}) | REGISTRATIONS
 
 _OBSERVED_FROM_CLIENT = DOCUMENT_SYNC | HANDSHAKE | {"textDocument/didSave", "shutdown", "exit"}
 _OBSERVED_FROM_SERVER = frozenset({"$/progress"}) | REGISTRATIONS
+_MAY_NAME_SHADOWS = frozenset(
+    {PUBLISH_DIAGNOSTICS, "window/logMessage", "window/showMessage", "$/logTrace"}
+)
 _MAX_HINT_BYTES = 16 * 1024
 _MAX_DIAGNOSTICS_BYTES = 1024 * 1024
 _MAX_COPIED_DIAGNOSTICS_BYTES = 64 * 1024
@@ -98,7 +102,7 @@ class Traffic:
         self.outstanding: dict[bytes, tuple[str, float]] = {}
         self.awaited_actions: dict[bytes, str] = {}
         self.offers: dict[str, bytes] = {}
-        self.shadows: frozenset[str] = frozenset()
+        self.shadows = Shadows(outlets.forward_to_server, count)
         self.from_client = FromClient(self)
         self.from_server = FromServer(self)
 
@@ -164,6 +168,8 @@ class FromClient:
         if method is None:
             is_ours = (envelope.id or b"").startswith(self._traffic.own_id_start)
             return "hold" if is_ours else "pass"
+        if not self._traffic.is_own_method(method) and self._traffic.shadows.make_way(method):
+            self._traffic.outlets.send_to_worker(link.SHADOWS_CLOSED, b"")
         if method in _OBSERVED_FROM_CLIENT:
             return "copy"
         if method in ("$/cancelRequest", "workspace/executeCommand"):
@@ -243,9 +249,9 @@ class FromServer:
                 or token.startswith(traffic.own_id_start)
             )
             return "hold" if is_stopped else "pass"
+        if traffic.shadows.was_any and method in _MAY_NAME_SHADOWS:
+            return "hold"
         if method == PUBLISH_DIAGNOSTICS:
-            if traffic.shadows:
-                return "hold"
             return "copy" if size <= _MAX_COPIED_DIAGNOSTICS_BYTES else "pass"
         return "copy" if method in _OBSERVED_FROM_SERVER else "pass"
 
@@ -258,8 +264,11 @@ class FromServer:
 
     def take_held(self, envelope: Envelope, raw: bytes, body_offset: int) -> None:
         traffic, token, body = self._traffic, envelope.id or b"", raw[body_offset:]
-        if envelope.method is not None:
+        if envelope.method == PUBLISH_DIAGNOSTICS:
             self._take_diagnostics(raw, body)
+        elif envelope.method is not None:
+            if not MARK.search(body):
+                self.forward(raw)
         elif token == traffic.initialize_id:
             traffic.initialize_id = None
             traffic.outlets.send_to_worker(link.FROM_SERVER, body, "handshake")
@@ -279,12 +288,9 @@ class FromServer:
 
     def _take_diagnostics(self, raw: bytes, body: bytes) -> None:
         place = find_member(body, "params")
-        uri = None
-        if place is not None:
-            params = body[place[0] : place[1]]
-            inner = find_member(params, "uri")
-            uri = _read_text(params[inner[0] : inner[1]]) if inner else None
-        is_shadow = uri in self._traffic.shadows
+        params = body[place[0] : place[1]] if place is not None else b""
+        inner = find_member(params, "uri")
+        is_shadow = inner is not None and MARK.search(params, *inner) is not None
         if not is_shadow:
             self.forward(raw)
         limit = _MAX_DIAGNOSTICS_BYTES if is_shadow else _MAX_COPIED_DIAGNOSTICS_BYTES
@@ -336,11 +342,3 @@ def _cancelled_id(body: bytes) -> bytes | None:
     params = body[place[0] : place[1]]
     inner = find_member(params, "id")
     return params[inner[0] : inner[1]] if inner else None
-
-
-def _read_text(token: bytes) -> str | None:
-    try:
-        value = json.loads(token)
-    except ValueError:
-        return None
-    return value if isinstance(value, str) else None

@@ -120,6 +120,8 @@ class Worker:
             self._features.documents.forget_all()
             # Whether the editor still allows collecting may be among what is lost.
             self._features.take_environment({"telemetry": False})
+        elif kind == link.SHADOWS_CLOSED and self._server is not None:
+            self._server.beside.take_closed()
         elif kind == link.COUNTERS:
             self._pump_counts = json.loads(payload)
         elif kind == link.BYE:
@@ -220,6 +222,8 @@ class Worker:
             lambda body: self._write(link.TO_SERVER, encode_frame(body)),
             id_prefix=f"{self._options['id_prefix']}{os.getpid()}:",
             held=self._held,
+            open_shadow=self._open_shadow,
+            close_shadow=lambda uri: self._write(link.SHADOW_CLOSE, uri.encode()),
             counts=self._counts,
         )
         self._server.encoding = encoding
@@ -241,6 +245,9 @@ class Worker:
 
     def _write(self, kind: bytes, payload: bytes, sequence: int = 0) -> None:
         self._writer.write(link.encode_record(kind, payload, sequence))
+
+    def _open_shadow(self, uri: str, frame: bytes) -> None:
+        self._write(link.SHADOW_OPEN, link.encode_answer(uri.encode(), frame))
 
     def _write_to_client(self, body: bytes) -> None:
         self._write(link.TO_CLIENT, encode_frame(body))
