@@ -6,6 +6,7 @@ predictions are made.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from zeta_context.counts import Counts
@@ -14,11 +15,15 @@ from zeta_context.events.projects import Projects
 from zeta_context.events.tracker import Tracker
 from zeta_context.predict.prediction import Discarded, Outcome, Prediction
 from zeta_context.predict.predictor import Predictor
+from zeta_context.predict.report import Latencies
+from zeta_context.predict.view import View
 from zeta_context.runners.settings import ModelSettings
 from zeta_context.settings import Settings
 
 if TYPE_CHECKING:
     from zeta_context.capture.collecting import Collecting
+    from zeta_context.rollout.exchange import RolloutExchange
+    from zeta_context.rollout.shadow import Shadow
     from zeta_context.rollout.taking_part import TakingPart
 
 
@@ -31,10 +36,19 @@ class OptedIn:
         self._tracker: Tracker | None = None
         self._collecting: Collecting | None = None
         self._part: TakingPart | None = None
+        self._exchange: RolloutExchange | None = None
+        self._shadow: Shadow | None = None
+        self._latencies = Latencies()
         if settings.rollout.is_opted_in:
             from zeta_context.rollout.taking_part import take_part
 
             self._part = take_part(settings.rollout, self._text, counts)
+            if self._part is not None:
+                from zeta_context.rollout.exchange import RolloutExchange
+
+                self._exchange = RolloutExchange(
+                    settings.rollout, capture=settings.capture, counts=counts
+                )
 
     @property
     def is_collecting(self) -> bool:
@@ -49,18 +63,28 @@ class OptedIn:
     def attach(self, projects: Projects, tracker: Tracker, predictor: Predictor) -> None:
         """Follow a session's predictions from now on."""
         self._tracker = tracker
-        if not self._settings.collection.is_complete:
-            return
-        from zeta_context.capture.collecting import Collecting
+        self._latencies = predictor.latencies
+        settings = self._settings
+        if settings.collection.is_complete:
+            from zeta_context.capture.collecting import Collecting
 
-        self._collecting = Collecting(
-            projects,
-            tracker,
-            self._settings.collection,
-            self._settings.capture,
-            counts=self._counts,
-        )
-        predictor.on_answer = self._collecting.offer
+            self._collecting = Collecting(
+                projects, tracker, settings.collection, settings.capture, counts=self._counts
+            )
+        if settings.rollout.shadow_model:
+            from zeta_context.rollout.shadowing import open_shadow
+
+            self._shadow = open_shadow(
+                settings.rollout,
+                settings.model,
+                projects=projects,
+                predict=settings.predict,
+                remote=settings.remote,
+                read_text=self._text,
+                counts=self._counts,
+            )
+        if self._collecting is not None or self._shadow is not None:
+            predictor.on_answer = self._offer
 
     def limit(self, *, editor_allows: bool, is_trusted: bool) -> None:
         """Collect nothing while the editor's telemetry is off or its workspace untrusted."""
@@ -68,16 +92,22 @@ class OptedIn:
             self._collecting.limit(editor_allows=editor_allows, is_trusted=is_trusted)
 
     def start(self) -> None:
-        """Begin to send what is due, where that is allowed."""
+        """Begin to send what is due, and to ask for manifests, where that is allowed."""
         if self._collecting is not None:
             self._collecting.start()
+        if self._exchange is not None:
+            self._exchange.start()
 
     async def aclose(self) -> None:
         """Keep what was seen, and stop."""
         if self._collecting is not None:
             await self._collecting.aclose()
+        if self._exchange is not None:
+            await asyncio.to_thread(self._exchange.close)
         if self._part is not None:
             self._part.close()
+        if self._shadow is not None:
+            await asyncio.to_thread(self._shadow.close)
 
     def note_answer(self, answer: Prediction | Discarded, elapsed_ms: float) -> None:
         """Take the answer to a request, and how long it took."""
@@ -91,6 +121,12 @@ class OptedIn:
         if self._part is not None:
             self._part.note_outcome(prediction, outcome)
         return outcome
+
+    def _offer(self, view: View, answer: Prediction | Discarded) -> None:
+        if self._collecting is not None:
+            self._collecting.offer(view, answer)
+        if self._shadow is not None:
+            self._shadow.offer(view, answer, self._latencies.last_ms)
 
     def _text(self, project: str, path: str) -> str | None:
         try:

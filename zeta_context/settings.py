@@ -220,7 +220,15 @@ KEYS: Mapping[str, Mapping[str, Kind]] = {
         "token_env": _TEXT,
     },
     "session": {"offer_status": _YES_OR_NO, "offer_cases": _YES_OR_NO, "watch_files": _YES_OR_NO},
-    "rollout": {"server": _TEXT, "public_key": _TEXT, "ring": _RING},
+    "rollout": {
+        "server": _TEXT,
+        "public_key": _TEXT,
+        "ring": _RING,
+        "send_counts": _YES_OR_NO,
+        "shadow_model": _TEXT,
+        "shadow_format": _TEXT,
+        "shadow_share": _SHARE,
+    },
 }
 """Every key of the file, by section."""
 

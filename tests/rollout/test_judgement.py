@@ -151,7 +151,7 @@ def test_percentiles_are_interpolated_within_their_class() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"shown": -1}, {"shown": 9}, {"latencies": [1]}, {"requests": "4"}, {"accepted": 3}],
+    [{"shown": -1}, {"shown": 9}, {"latencies": [1]}, {"requests": "4"}, {"ring": "x"}],
 )
 def test_rows_that_cannot_be_are_named(tmp_path: Path, change: dict[str, object]) -> None:
     row = asdict(OutcomeCounts(install="a", variant="new", requests=4, shown=2))

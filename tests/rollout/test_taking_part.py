@@ -12,10 +12,11 @@ from zeta_context import Session, Span
 from zeta_context.counts import Counts
 from zeta_context.predict.prediction import Discarded, Outcome, Prediction
 from zeta_context.rollout.following import RolloutSettings
+from zeta_context.rollout.kept_files import manifest_path, outcomes_path
 from zeta_context.rollout.manifest import Variant, VariantManifest
 from zeta_context.rollout.outcomes import OutcomeCounts, read_outcomes
 from zeta_context.rollout.signing import make_key, sign_manifest
-from zeta_context.rollout.taking_part import TakingPart, manifest_path, outcomes_path
+from zeta_context.rollout.taking_part import TakingPart
 from zeta_context.runners.settings import ModelSettings
 from zeta_context.settings import Settings, load_settings
 from zeta_context.text.edit import TextEdit

@@ -16,6 +16,7 @@ from zeta_context.capture.scrub import scrub_data
 from zeta_context.capture.spool_records import DropReason
 from zeta_context.consent.exclusions import Exclusions
 from zeta_context.consent.gate import Claims, Facts
+from zeta_context.consent.grant import Grant
 from zeta_context.consent.redaction import redact_prompt_input
 from zeta_context.events.event import Event
 from zeta_context.prompt.input import PromptInput
@@ -102,17 +103,11 @@ def paths_of(record: Record) -> tuple[str, ...]:
 
 
 def papers_for(claims: Claims, facts: Facts) -> dict[str, str]:
-    """The consents and the evidence that a record is kept under, as JSON by identifier.
-
-    Where the project lies on the disk, and what ties the consent to this machine, stay out.
-    """
+    """The consents and the evidence that a record is kept under, as JSON by identifier."""
     papers = {}
     for grant in (facts.starting_state, facts.settled_text):
         if grant is not None and grant.consent_id in (claims.consent_id, claims.settled_consent_id):
-            told = asdict(grant)
-            for private in ("root", "binding", "anchor_commit"):
-                del told[private]
-            papers[grant.consent_id] = json.dumps(told, sort_keys=True)
+            papers[grant.consent_id] = paper_of(grant)
     if facts.licence is not None:
         papers[facts.licence.digest] = json.dumps(asdict(facts.licence), sort_keys=True)
     return papers
@@ -135,3 +130,14 @@ def _predicted_event(example: Example) -> Event | None:
 
 def _scrub(record: Record) -> Record:
     return from_dict(scrub_data(to_dict(record)))
+
+
+def paper_of(grant: Grant) -> str:
+    """A consent as a server is shown it, as JSON.
+
+    Where the project lies on the disk, and what ties the consent to this machine, stay out.
+    """
+    told = asdict(grant)
+    for private in ("root", "binding", "anchor_commit"):
+        del told[private]
+    return json.dumps(told, sort_keys=True)

@@ -7,7 +7,7 @@ anything was changed (see `consent.chain`). Sends nothing and decides nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zeta_context.capture.upload import Sent
@@ -45,6 +45,10 @@ class Ledger:
     def note_answer(self, sent: Sent) -> None:
         """After the answer: what the server said of each record."""
         self.chain.append("answer", {"server": sent.server, "results": dict(sent.results)})
+
+    def note_counts(self, server: str, rows: Sequence[str], consent: str) -> None:
+        """Before rows of counts leave (docs/rollout.md): where they go, and under which consent."""
+        self.chain.append("counts", {"server": server, "rows": list(rows), "consent": consent})
 
     def note_consent(self, grant: Grant) -> None:
         """A consent was given, to these words and these processors."""

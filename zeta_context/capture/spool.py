@@ -327,6 +327,13 @@ class Spool:
             for row in rows
         )
 
+    def note_sent(self, server: str, project: str, consent_id: str) -> None:
+        """Something else than a record goes to a server under a consent: its end ends that, too."""
+        with self._change():
+            self._db.execute(
+                "INSERT OR IGNORE INTO sent VALUES (?,?,?)", (server, project, consent_id)
+            )
+
     def sent_consents(self) -> dict[str, set[str]]:
         """The consents under which anything was ever sent and not called back, by project."""
         found: dict[str, set[str]] = {}

@@ -264,10 +264,25 @@ def _withdraw_one(store: GrantStore, project: str, purpose: Purpose) -> int:
         n_wiped = _wipe(project)
     elif before is not None:
         n_wiped = _wipe(project, before.consent_id)
+    if not any(not grant.is_withdrawn for grant in store.all()):
+        _forget_outcomes()
     for grant in standing:
         if purpose in ("starting_state", grant.purpose):
             _note(lambda grant=grant: Ledger().note_withdrawal(grant, n_wiped))
     return n_wiped
+
+
+def _forget_outcomes() -> None:
+    from zeta_context.consent.state_folder import state_folder
+    from zeta_context.rollout.kept_files import forget_outcomes
+
+    try:
+        forget_outcomes(state_folder())
+    except OSError as problem:
+        raise ConsentError(
+            "consent is withdrawn and nothing more is sent, but the counts of a rollout could not "
+            f"be wiped ({problem.strerror or problem}): run this again"
+        ) from None
 
 
 def _find_standing(store: GrantStore, project: str) -> list[Grant]:

@@ -109,8 +109,27 @@ def stats(data: Path, index: str, files: str, as_json: bool) -> None:
 @click.option("-o", "--output", type=click.File("w", encoding="utf-8"), default="-")
 @click.option("--project", default="", help="One project, by the key that its records carry.")
 @click.option("--since", default=0.0, help="Received since then, in seconds since the epoch.")
-def export(*, data: Path, index: str, files: str, output: Any, project: str, since: float) -> None:
-    """Write the examples, with their outcomes, as lines of JSON."""
+@click.option("--outcomes", is_flag=True, help="The counts by variant, for `rollout judge`.")
+@click.option("--experiment", default="", help="With --outcomes: of one experiment.")
+def export(
+    *,
+    data: Path,
+    index: str,
+    files: str,
+    output: Any,
+    project: str,
+    since: float,
+    outcomes: bool,
+    experiment: str,
+) -> None:
+    """Write the examples, with what became of each, as lines of JSON.
+
+    With --outcomes the rows of counts that followers of a rollout sent, instead of examples.
+    """
+    if outcomes:
+        n_rows = _export_counts(_settings(data, index, files), output, experiment, since)
+        click.echo(f"{n_rows:,} rows of counts", err=True)
+        return
     from zeta_context.ingest.received import Selection
     from zeta_context.ingest.report import export_examples
     from zeta_context.ingest.serve import open_store
@@ -127,6 +146,22 @@ def export(*, data: Path, index: str, files: str, output: Any, project: str, sin
         return n
 
     click.echo(f"{asyncio.run(write()):,} examples", err=True)
+
+
+def _export_counts(settings: IngestSettings, output: Any, experiment: str, since: float) -> int:
+    from dataclasses import asdict
+
+    from zeta_context.ingest.serve import open_counted
+
+    counted = open_counted(settings)
+    n = 0
+    try:
+        for row in counted.rows(experiment=experiment, since=since):
+            output.write(json.dumps(asdict(row)) + "\n")
+            n += 1
+    finally:
+        counted.close()
+    return n
 
 
 def _settings(data: Path, index: str, files: str) -> IngestSettings:

@@ -26,6 +26,7 @@ from zeta_context.metrics.rates import Rate
 from zeta_context.rollout.assignment import assign
 from zeta_context.rollout.following import ManifestFile, fetch_manifest
 from zeta_context.rollout.judgement import Judgement, judge_stage
+from zeta_context.rollout.kept_files import manifest_path, shadow_path
 from zeta_context.rollout.manifest import (
     STAGES,
     Variant,
@@ -37,10 +38,14 @@ from zeta_context.rollout.manifest import (
 from zeta_context.rollout.outcomes import read_outcomes
 from zeta_context.rollout.plan import plan_rollout
 from zeta_context.rollout.ratings import Rating, Value, add_rating, rate_variants, read_ratings
-from zeta_context.rollout.shadow import read_shadow, summarize_shadow
+from zeta_context.rollout.shadow import (
+    ShadowRecord,
+    ShadowSummary,
+    read_shadow,
+    summarize_shadow,
+)
 from zeta_context.rollout.signing import make_key, open_manifest, sign_manifest
 from zeta_context.rollout.simulation import World, simulate
-from zeta_context.rollout.taking_part import manifest_path
 
 DAY_S = 86_400
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -355,17 +360,30 @@ def ratings_command(*, path: Path | None, as_json: bool) -> None:
 
 
 @command.command("shadow")
-@click.argument("path", type=_FILE, metavar="RECORDS")
+@click.argument("path", type=_FILE, required=False, metavar="[RECORDS]")
 @_JSON
-def shadow_command(path: Path, *, as_json: bool) -> None:
-    """Compare what a candidate predicted, unseen, with what was shown."""
-    summary = summarize_shadow(read_shadow(path))
-    if as_json:
-        click.echo(json.dumps(asdict(summary)))
-        return
+def shadow_command(path: Path | None, *, as_json: bool) -> None:
+    """Compare what a candidate predicted, unseen, with what was shown.
+
+    RECORDS are by default those of this user's own sessions.
+    """
+    by_candidate: dict[str, list[ShadowRecord]] = {}
+    for record in read_shadow(path or shadow_path(state_folder())):
+        by_candidate.setdefault(record.candidate, []).append(record)
+    summaries = {name: summarize_shadow(records) for name, records in by_candidate.items()}
+    if not summaries:
+        raise RolloutError("there is no shadow record to compare")
+    for name, summary in summaries.items():
+        if as_json:
+            click.echo(json.dumps({"candidate": name, **asdict(summary)}))
+        else:
+            _print_shadow(name, summary)
+
+
+def _print_shadow(name: str, summary: ShadowSummary) -> None:
     table = Table(title=f"{summary.requests} requests, answered twice", box=None)
-    for name in ("", "live", "candidate"):
-        table.add_column(name, justify="left" if not name else "right")
+    for column in ("", "live", make_harmless(name)):
+        table.add_column(column, justify="left" if not column else "right")
     table.add_row("shown", _tell(summary.live_shown), _tell(summary.candidate_shown))
     table.add_row("kept", _share(summary.live_kept), _share(summary.candidate_kept))
     table.add_row("p95", f"{summary.live_p95_ms:.0f} ms", f"{summary.candidate_p95_ms:.0f} ms")

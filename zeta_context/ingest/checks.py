@@ -105,32 +105,35 @@ def _check_content(record: Record, item: WireItem) -> None:
 
 
 def _check_consents(record: Record, item: WireItem, papers: Mapping[str, str], now: float) -> None:
-    _check_consent(record, item, papers.get(item.consent, ""), "starting_state", now)
+    wanted: list[tuple[Purpose, str]] = [("starting_state", item.consent)]
     if item.settled_consent:
-        paper = papers.get(item.settled_consent, "")
-        _check_consent(record, item, paper, "settled_text", now)
+        wanted.append(("settled_text", item.settled_consent))
+    for purpose, consent in wanted:
+        refusal = check_consent(
+            papers.get(consent, ""), consent, item.project, purpose, at=record.at, now=now
+        )
+        if refusal:
+            raise _Refused(refusal)
 
 
-def _check_consent(
-    record: Record, item: WireItem, content: str, purpose: Purpose, now: float
-) -> None:
-    wanted = item.consent if purpose == "starting_state" else item.settled_consent
-    paper = _read(content)
-    if paper is None or paper.get("consent_id") != wanted:
-        raise _Refused("consent_unknown")
+def check_consent(
+    content: str, consent: str, project: str, purpose: Purpose, *, at: float, now: float
+) -> str:
+    """Why a consent's paper does not allow what was made `at` a time; empty when it does."""
+    paper = _read(content) or {}
     text = TEXTS[purpose]
     said = (paper.get("purpose"), paper.get("text_version"), paper.get("text_digest"))
-    if said != (purpose, text.version, text.digest):
-        raise _Refused("consent_text")
-    if paper.get("project") != item.project:
-        raise _Refused("consent_of_another_project")
-    if paper.get("withdrawn_at"):
-        raise _Refused("consent_withdrawn")
     granted, expires = paper.get("granted_at"), paper.get("expires_at")
     if not isinstance(granted, int | float) or not isinstance(expires, int | float):
-        raise _Refused("consent_unknown")
-    if not granted - _SLACK_S <= record.at <= min(now + _SLACK_S, expires):
-        raise _Refused("consent_time")
+        return "consent_unknown"
+    checks = (
+        (paper.get("consent_id") != consent, "consent_unknown"),
+        (said != (purpose, text.version, text.digest), "consent_text"),
+        (paper.get("project") != project, "consent_of_another_project"),
+        (bool(paper.get("withdrawn_at")), "consent_withdrawn"),
+        (not granted - _SLACK_S <= at <= min(now + _SLACK_S, expires), "consent_time"),
+    )
+    return next((reason for holds, reason in checks if holds), "")
 
 
 def _check_evidence(

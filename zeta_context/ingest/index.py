@@ -117,15 +117,8 @@ class Index:
         return statuses
 
     def _find_withdrawn(self, records: Iterable[Received]) -> set[Withdrawal]:
-        found = set()
-        for one in {each for record in records for each in _withdrawals_of(record)}:
-            if self._db.ask(
-                "SELECT 1 FROM withdrawn WHERE tenant=? AND installation=? AND project=?"
-                " AND consent=?",
-                (one.tenant, one.installation, one.project, one.consent),
-            ):
-                found.add(one)
-        return found
+        every = {each for record in records for each in _withdrawals_of(record)}
+        return {one for one in every if self.is_withdrawn(one)}
 
     def _take_names(self, records: Sequence[Received]) -> set[tuple[str, str]]:
         """The names among the records' that were not known, and are now."""
@@ -229,6 +222,16 @@ class Index:
                     withdrawal.consent,
                 ),
             )
+
+    def is_withdrawn(self, one: Withdrawal) -> bool:
+        """Whether this was withdrawn."""
+        return bool(
+            self._db.ask(
+                "SELECT 1 FROM withdrawn WHERE tenant=? AND installation=? AND project=?"
+                " AND consent=?",
+                (one.tenant, one.installation, one.project, one.consent),
+            )
+        )
 
     def withdrawals(self) -> set[Withdrawal]:
         """All that was withdrawn."""

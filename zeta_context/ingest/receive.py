@@ -1,4 +1,4 @@
-"""The server's doors: batches come in by one, deletions by another; a manifest goes out.
+"""The server's doors: batches come in by one, deletions and counts by others; a manifest goes out.
 
 Says yes to a record only once the sink has it for good. What a batch holds is `checks`' to judge.
 No body, token or address is logged.
@@ -30,10 +30,17 @@ from zeta_context.capture.batch import (
     encode_results,
 )
 from zeta_context.errors import CaptureError, IngestError
-from zeta_context.ingest.checks import LICENCES, Sender, check_item
+from zeta_context.ingest.checks import LICENCES, Sender, check_consent, check_item
+from zeta_context.ingest.counted import Counted
 from zeta_context.ingest.received import Received, Withdrawal
 from zeta_context.ingest.sink import Sink
 from zeta_context.ingest.tokens import Tokens
+from zeta_context.rollout.counts_report import (
+    COUNTS_PATH,
+    CountsReport,
+    decode_report,
+    encode_taken,
+)
 from zeta_context.rollout.following import ROLLOUT_PATH
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024
@@ -57,6 +64,8 @@ class Papers(Protocol):
 
     def note(self, tenant: str, installation: str, events: Mapping[str, int]) -> None: ...
 
+    def is_withdrawn(self, one: Withdrawal) -> bool: ...
+
 
 class Receiver:
     """Takes requests for one sink."""
@@ -69,14 +78,19 @@ class Receiver:
         *,
         licences: frozenset[str] = LICENCES,
         manifest: Path | None = None,
+        counted: Counted | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`manifest` is the signed variant manifest that is offered, where there is such a file."""
+        """`manifest` is the signed variant manifest that is offered, where there is such a file.
+
+        `counted` is where rows of counts are kept; without it none are taken.
+        """
         self._sink = sink
         self._papers = papers
         self._tokens = tokens
         self._licences = licences
         self._manifest = manifest
+        self._counted = counted
         self._clock = clock
         self._n_busy = 0
 
@@ -86,6 +100,7 @@ class Receiver:
             routes=[
                 Route(BATCHES_PATH, self._guard(self._take_batch), methods=["POST"]),
                 Route(ROLLOUT_PATH, self._guard(self._offer_manifest), methods=["POST"]),
+                Route(COUNTS_PATH, self._guard(self._take_counts), methods=["POST"]),
                 Route(DELETIONS_PATH, self._guard(self._take_deletion), methods=["POST"]),
                 Route("/health", lambda request: JSONResponse({"ok": True}), methods=["GET"]),
             ]
@@ -206,9 +221,43 @@ class Receiver:
             project=request.project,
             consent=request.consent,
         )
+        if self._counted is not None:
+            # They name no project: whoever withdraws anything gets all of theirs deleted.
+            await asyncio.to_thread(self._counted.forget, tenant, request.installation)
         # Once begun it is finished, whether or not the client waits.
         receipt = await asyncio.shield(self._sink.delete(request.id, withdrawal))
         return Response(json.dumps(asdict(receipt)), media_type="application/json")
+
+    async def _take_counts(self, tenant: str, body: bytes) -> Response:
+        if self._counted is None:
+            return _refuse(404, "no counts are taken here")
+        report = await asyncio.to_thread(decode_report, body)
+        refusal = await asyncio.to_thread(self._check_report, tenant, report)
+        if refusal:
+            await asyncio.to_thread(
+                self._papers.note, tenant, report.installation, {f"rejected_counts_{refusal}": 1}
+            )
+            return _refuse(403, refusal)
+        await asyncio.to_thread(self._counted.take, tenant, report.rows, now=self._clock())
+        return Response(encode_taken(report.rows), media_type="application/json")
+
+    def _check_report(self, tenant: str, report: CountsReport) -> str:
+        """Why counts are not taken: they need a consent that stands now; empty when they are."""
+        now = self._clock()
+        known = self._papers.paper(tenant, report.consent)
+        paper = report.paper if known is None else known
+        refusal = check_consent(
+            paper, report.consent, report.project, "starting_state", at=now, now=now
+        )
+        withdrawal = Withdrawal(
+            tenant=tenant,
+            installation=report.installation,
+            project=report.project,
+            consent=report.consent,
+        )
+        if not refusal and self._papers.is_withdrawn(withdrawal):
+            refusal = "consent_withdrawn"
+        return refusal
 
     async def _offer_manifest(self, tenant: str, body: bytes) -> Response:
         del tenant, body

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from zeta_context.errors import IngestError
 from zeta_context.ingest.checks import LICENCES
+from zeta_context.ingest.counted import Counted
 from zeta_context.ingest.database import open_database
 from zeta_context.ingest.index import Index
 from zeta_context.ingest.receive import Receiver
@@ -58,6 +59,11 @@ def open_store(settings: IngestSettings) -> Store:
     )
 
 
+def open_counted(settings: IngestSettings) -> Counted:
+    """The rows of counts beside the store's index; raises IngestError."""
+    return Counted(open_database(settings.index or str(settings.data / "index.sqlite")))
+
+
 def make_app(settings: IngestSettings) -> Starlette:
     """The application with its store, which it opens and closes with itself."""
     unknown = settings.licences - LICENCES
@@ -65,12 +71,14 @@ def make_app(settings: IngestSettings) -> Starlette:
         raise IngestError(f"licences can only be narrowed: {', '.join(sorted(unknown))}")
     store = open_store(settings)
     sink: Sink = Stream(settings.broker) if settings.broker else store
+    counted = open_counted(settings)
     receiver = Receiver(
         sink,
         store.index,
         load_tokens(settings.tokens_path),
         licences=settings.licences,
         manifest=settings.data / "rollout.json",
+        counted=counted,
     )
     app = receiver.app()
 
@@ -88,6 +96,7 @@ def make_app(settings: IngestSettings) -> Starlette:
             if isinstance(sink, Stream):
                 await sink.aclose()
             await store.aclose()
+            counted.close()
 
     app.router.lifespan_context = live
     return app

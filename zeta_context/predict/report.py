@@ -28,6 +28,11 @@ class Latencies:
         self.asked += 1
         self._made.append(elapsed_ms)
 
+    @property
+    def last_ms(self) -> float:
+        """How long the newest took; 0 before the first answer."""
+        return self._made[-1] if self._made else 0.0
+
     def percentiles(self) -> dict[str, float]:
         """`p50`, `p95` and `p99`; nothing before the first answer."""
         ordered = sorted(self._made)

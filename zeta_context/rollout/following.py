@@ -23,11 +23,22 @@ ROLLOUT_PATH = "/v1/rollout"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutSettings:
-    """Whose manifests are followed, by whom: nobody's unless a server and a key are set."""
+    """Whose manifests are followed, by whom: nobody's unless a server and a key are set.
+
+    `server` is the collection server that is asked for a manifest while a consent for it stands,
+    `public_key` who has to have signed it, `ring` whether the user is among the first. With
+    `send_counts` that server gets rows of counts of what became of predictions, without text.
+    `shadow_model` names a model that answers the same requests unseen, in `shadow_format`, for
+    `shadow_share` of them; what it comes to stays on this machine.
+    """
 
     server: str = ""
     public_key: str = ""
     ring: Ring = "public"
+    send_counts: bool = False
+    shadow_model: str = ""
+    shadow_format: str = ""
+    shadow_share: float = 1.0
 
     @property
     def is_opted_in(self) -> bool:

@@ -104,8 +104,10 @@ def judge_stage(
 ) -> Judgement:
     """What the outcomes of the present stage call for."""
     rows = list(rows)
-    control = sum_by_install(rows, manifest.control.name, stage=manifest.stage)
-    candidate = sum_by_install(rows, manifest.candidate.name, stage=manifest.stage)
+    control, candidate = (
+        sum_by_install(rows, one.name, stage=manifest.stage, experiment=manifest.experiment)
+        for one in (manifest.control, manifest.candidate)
+    )
     differences = {
         name: compare_arms(
             _cluster(control, measure), _cluster(candidate, measure), effect=measure.effect

@@ -1,8 +1,8 @@
 """An opted-in session's part in an experiment: which model it uses, and what became of it.
 
-Counts, and writes the counts as one row when the session ends; no text is kept or written. How much
-of an accepted prediction was kept is told from the document a while after. Knows nothing of how
-predictions are made or shown.
+Counts, and writes the counts as a row when the session ends, or is long; no text is kept or
+written. How much of an accepted prediction was kept is told from the document a while after. Knows
+nothing of how predictions are made or shown.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from zeta_context.capture.example import make_record_id
 from zeta_context.consent.grant_store import GrantStore
 from zeta_context.consent.safe_read import CannotRead
 from zeta_context.consent.state_folder import make_private_folder, state_folder
@@ -21,6 +22,7 @@ from zeta_context.counts import Counts
 from zeta_context.metrics.kept_rate import score_kept_rate
 from zeta_context.predict.prediction import Discarded, Outcome, Prediction
 from zeta_context.rollout.following import ManifestFile, RolloutSettings, follow
+from zeta_context.rollout.kept_files import manifest_path, outcomes_path
 from zeta_context.rollout.manifest import Variant
 from zeta_context.rollout.outcomes import NO_LATENCIES, OutcomeCounts, count_latency, write_outcomes
 from zeta_context.runners.installed import find_installed
@@ -30,6 +32,8 @@ from zeta_context.text.edit import apply_edits
 SETTLE_S = 30.0
 """How long after an acceptance it is looked how much of it is still there."""
 MAX_REMEMBERED = 64
+ROW_REQUESTS = 200
+"""A session that goes on and on writes a row each time it has counted so many requests."""
 ERRORS = frozenset(
     {
         "bad_answer",
@@ -78,6 +82,8 @@ class TakingPart:
         self._counted = OutcomeCounts(
             install=install,
             variant=followed.variant.name if followed.variant is not None else "",
+            id=make_record_id(),
+            experiment=followed.manifest.experiment if followed.manifest is not None else "",
             stage=followed.manifest.stage if followed.manifest is not None else 0,
             ring=settings.ring,
         )
@@ -117,6 +123,8 @@ class TakingPart:
             latencies=count_latency(elapsed_ms),
         )
         self._settle(self._clock() - SETTLE_S)
+        if self._counted.requests >= ROW_REQUESTS:
+            self._write()
 
     def note_outcome(self, prediction: Prediction, outcome: Outcome) -> None:
         """What became of a prediction; accepted once, however many parts it was accepted in."""
@@ -131,13 +139,17 @@ class TakingPart:
             del self._accepted[:-MAX_REMEMBERED]
 
     def close(self) -> None:
-        """Look at what was accepted, and write the row."""
+        """Look at what was accepted, and write the last row."""
         self._settle(float("inf"))
         if self.variant is not None and self._counted.requests:
-            try:
-                write_outcomes(outcomes_path(make_private_folder(self._folder)), [self._counted])
-            except OSError:
-                self._counts.add("rollout_outcomes_lost")
+            self._write()
+
+    def _write(self) -> None:
+        try:
+            write_outcomes(outcomes_path(make_private_folder(self._folder)), [self._counted])
+        except OSError:
+            self._counts.add("rollout_outcomes_lost")
+        self._counted = replace(self._counted, id=make_record_id(), **_NOTHING)
 
     def _remember(self, prediction: Prediction) -> None:
         text = self._read_text(prediction.project, prediction.path)
@@ -162,7 +174,7 @@ class TakingPart:
 
     def _add(self, **counted: Any) -> None:
         blank = replace(self._counted, **_NOTHING)
-        self._counted += replace(blank, **counted)
+        self._counted = replace(self._counted + replace(blank, **counted), id=self._counted.id)
 
 
 _NOTHING: Mapping[str, Any] = {
@@ -181,13 +193,3 @@ def take_part(settings: RolloutSettings, read_text: ReadText, counts: Counts) ->
         counts.add("rollout_no_installation")
         return None
     return TakingPart(settings, installation.id, read_text=read_text, counts=counts)
-
-
-def manifest_path(folder: Path) -> Path:
-    """Where the newest manifest is kept."""
-    return folder / "rollout.json"
-
-
-def outcomes_path(folder: Path) -> Path:
-    """Where the rows of this user's sessions are."""
-    return folder / "outcomes.jsonl"
