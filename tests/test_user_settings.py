@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from zeta_context.config_file import CONFIG_VARIABLE, config_path
 from zeta_context.errors import SettingsError
 from zeta_context.runners.endpoint import RemotePermission, parse_endpoint
 from zeta_context.runners.settings import ModelSettings
 from zeta_context.settings import (
-    CONFIG_VARIABLE,
     Settings,
-    config_path,
     load_settings,
     user_defaults,
 )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from zeta_context.capture.settings import CaptureSettings
+from zeta_context.config_file import CONFIG_VARIABLE, config_path
 from zeta_context.consent.gate import Collection
 from zeta_context.context.gather import ContextSettings
 from zeta_context.errors import SettingsError
@@ -24,9 +25,6 @@ from zeta_context.rollout.assignment import Ring
 from zeta_context.rollout.following import RolloutSettings
 from zeta_context.runners.endpoint import RemotePermission, parse_endpoint
 from zeta_context.runners.settings import ModelSettings, RunnerKind
-
-CONFIG_VARIABLE = "ZETA_CONTEXT_CONFIG"
-"""An environment variable that names another configuration file."""
 
 _MAX_BYTES = 262_144
 
@@ -61,16 +59,6 @@ class LoadedSettings:
 
     settings: Settings
     warnings: tuple[str, ...] = ()
-
-
-def config_path() -> Path:
-    """The user's configuration file, which need not exist."""
-    named = os.environ.get(CONFIG_VARIABLE)
-    if named:
-        return Path(named)
-    from platformdirs import user_config_path
-
-    return user_config_path("zeta-context", appauthor=False) / "config.toml"
 
 
 def load_settings(path: Path | None = None) -> LoadedSettings:

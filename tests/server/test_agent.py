@@ -10,7 +10,7 @@ import pytest
 
 from tests.server.proxy_peer import Peer, encode
 from tests.server.test_proxy_worker import Typist
-from zeta_context.settings import CONFIG_VARIABLE
+from zeta_context.config_file import CONFIG_VARIABLE
 
 COMMAND = [str(Path(sys.executable).with_name("zeta-context")), "serve", "--stdio"]
 

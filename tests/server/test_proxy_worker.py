@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.server.proxy_peer import CHAOS, Peer, through_proxy
-from zeta_context.settings import CONFIG_VARIABLE
+from zeta_context.config_file import CONFIG_VARIABLE
 
 SCRIPTED = [sys.executable, str(Path(__file__).with_name("scripted_worker.py"))]
 TEXT = "def f(data):\n" + "".join(

@@ -17,6 +17,7 @@ from typing import Any
 
 from zeta_context import __version__
 from zeta_context.cli.model_choice import describe_model
+from zeta_context.config_file import config_path
 from zeta_context.counts import RECENT_REASONS, Counts
 from zeta_context.errors import RepositoryError, SettingsError
 from zeta_context.events.language import language_of
@@ -58,6 +59,7 @@ def examine(folder: Path, *, now: float | None = None) -> dict[str, Any]:
     return {
         "schema": 1,
         "versions": versions,
+        "predictions": _describe_gating(),
         "project": project,
         "languages": languages,
         "servers": servers,
@@ -93,6 +95,20 @@ def _describe_collection(folder: Path) -> dict[str, str]:
 
 def _add_fault(faults: list[dict[str, str]], what: str, mend: str) -> None:
     faults.append({"what": what, "mend": mend})
+
+
+def _describe_gating() -> str:
+    """Whether and how predictions are shown; a file that cannot be used is told of elsewhere."""
+    from zeta_context.settings import load_settings
+
+    try:
+        gating = load_settings().settings.predict.gating
+    except SettingsError:
+        return "eager"
+    if not gating.enabled:
+        return f"off: `enabled = false` under [predict] in {config_path().name}"
+    off = (*gating.off_languages, *gating.off_paths)
+    return gating.mode + (f", not in {', '.join(off)}" if off else "")
 
 
 def _find_versions(faults: list[dict[str, str]]) -> dict[str, str | None]:

@@ -48,6 +48,7 @@ def _print_findings(found: Mapping[str, Any], console: Console) -> None:
         ("project", _tell_project(found["project"])),
         ("languages", ", ".join(f"{name} {n}" for name, n in found["languages"].items())),
         ("servers", ", ".join(server["name"] for server in found["servers"])),
+        ("predictions", found["predictions"]),
         ("model", _tell_model(found["model"])),
         ("collecting", found["collection"]["words"]),
         ("sessions", _tell_sessions(found)),

@@ -62,6 +62,7 @@ def describe_model() -> tuple[dict[str, Any], tuple[str, str] | None]:
 
     Looks at files and settings only: no model is loaded and no server is asked.
     """
+    from zeta_context.config_file import config_path
     from zeta_context.consent.remote_notice import NoticeStore
     from zeta_context.runners.opening import (
         check_permission,
@@ -69,7 +70,7 @@ def describe_model() -> tuple[dict[str, Any], tuple[str, str] | None]:
         find_endpoint,
         open_runner,
     )
-    from zeta_context.settings import config_path, load_settings
+    from zeta_context.settings import load_settings
 
     told: dict[str, Any] = {"runner": "none", "name": "", "format": "", "is_remote": False}
     try:

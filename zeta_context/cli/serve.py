@@ -28,6 +28,12 @@ def command(*, stdio: bool, code_actions: bool, definitions: bool | None) -> Non
     Start it from your editor beside any other language server; to put predictions in front of one
     instead, see `zeta-context proxy`.
     """
+    from zeta_context.off_switch import is_off
+
+    if is_off():
+        from zeta_context.server.idle import idle
+
+        os._exit(idle())
     import asyncio
     from dataclasses import replace
 

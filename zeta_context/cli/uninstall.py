@@ -38,7 +38,7 @@ def command(*, yes: bool) -> None:
 def _own_paths() -> list[Path]:
     from platformdirs import user_cache_path, user_data_path, user_state_path
 
-    from zeta_context.settings import config_path
+    from zeta_context.config_file import config_path
 
     places = (user_data_path, user_state_path, user_cache_path)
     return [config_path(), *(place("zeta-context", appauthor=False) for place in places)]

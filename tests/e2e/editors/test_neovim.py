@@ -372,6 +372,25 @@ def test_a_rename_goes_on_in_a_file_that_was_not_open(project: Path, wrap: str, 
         nvim.kill()
 
 
+def test_predictions_that_are_turned_off_leave_no_process(project: Path) -> None:
+    config = Path(os.environ["XDG_CONFIG_HOME"]) / "zeta-context" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[predict]\nenabled = false\n")
+    nvim = Neovim(program("0.11"), project)
+    try:
+        nvim.press(":edit main.py<CR>")
+        nvim.wait_for(lambda: nvim.lua("return (require('zeta_context.agent').told or {}).off"))
+        pid = nvim.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        nvim.wait_for(lambda: not children.read_text().split())
+        nvim.type("ohello")
+        nvim.press("<Esc>")
+        assert not children.read_text().split()
+        assert nvim.notified() == []
+    finally:
+        nvim.kill()
+
+
 def test_the_plugin_is_all_there() -> None:
     assert (PLUGIN / "doc" / "zeta_context.txt").exists()
 

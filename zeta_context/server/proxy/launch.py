@@ -5,13 +5,16 @@ The pump gets an interpreter of its own without site packages: it needs none, an
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
 
 from zeta_context.errors import SettingsError
+from zeta_context.off_switch import is_off
 
 HUNG_AFTER_S = 30.0
 """A worker that owes an answer for so long is replaced."""
@@ -82,8 +85,28 @@ def _open_status() -> tuple[int, str] | None:
     return listener.detach(), str(path)
 
 
+def _become_server(server: list[str]) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Python ignores these, and what is ignored stays so in another program.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvp(server[0], server)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        sys.stderr.write(f"zeta-context proxy: cannot start {server[0]}: {reason}\n")
+        sys.stderr.flush()
+        os._exit(127 if error.errno == errno.ENOENT else 126)
+
+
 def become_pump(server: list[str], *, has_code_actions: bool, has_definitions: bool) -> NoReturn:
-    """Replace this process by the pump, with its descriptors, its id and its parent."""
+    """Replace this process by the pump, with its descriptors, its id and its parent.
+
+    Where predictions are turned off there is no pump: the process becomes the server.
+    """
+    if os.name == "posix" and is_off():
+        _become_server(server)
     argv = pump_argv(
         server,
         has_code_actions=has_code_actions,

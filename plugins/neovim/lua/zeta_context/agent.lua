@@ -123,6 +123,10 @@ function M.start(on_ready)
     end
     local told = (result.capabilities.experimental or {}).zetaContext or {}
     M.told, M.encoding = told, result.capabilities.positionEncoding or "utf-16"
+    if told.off then
+      M.stop() -- the user has turned predictions off
+      return
+    end
     rpc.notify("initialized", vim.empty_dict())
     state.is_ready = true
     local mend = M.mismatch()

@@ -21,7 +21,9 @@ function M.check()
     return
   end
   health.ok(("%s (%s)"):format(vim.trim(done.stdout), program[1]))
-  if not agent.is_ready() then
+  if (agent.told or {}).off then
+    health.info("predictions are turned off: `enabled = false` under [predict] in config.toml")
+  elseif not agent.is_ready() then
     health.info("the agent is not running; it starts with the first file that is opened")
   elseif not agent.mismatch() then
     health.ok(("the agent is running and speaks protocol %d"):format(agent.told.protocol))
