@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from zeta_context.errors import ContextOverflow, ModelRefused
 from zeta_context.runners.base import CancelToken
 from zeta_context.runners.local.cost import CostCurve
-from zeta_context.runners.local.drafter import Segment
+from zeta_context.runners.local.course import Segment
 from zeta_context.runners.local.engine import Engine, KeyValues
 from zeta_context.runners.local.prefixes import HeldSequence
 

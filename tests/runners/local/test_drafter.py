@@ -133,3 +133,29 @@ def test_whatever_the_model_says_a_draft_is_text_with_probabilities(
 def test_words_are_replaced_only_whole() -> None:
     assert replace_words("hit hits hit_x", {"hit": "ask"}) == "ask hits hit_x"
     assert replace_words("hit_hit hit", {"hit": "ask"}, start=4) == "hit ask"
+
+
+def test_an_answer_that_goes_its_own_way_is_taken_at_its_word() -> None:
+    drafter = Drafter([REGION], texts=[REGION])
+    answer = "The response is a response.\n\n" * 20
+    assert count_drafts(drafter, answer) <= 14
+    known = "Here is what you asked for: nothing of it is known to me at all.\n"
+    assert count_drafts(Drafter([REGION], texts=[known]), known) <= 6
+
+
+def test_what_keeps_being_wrong_is_believed_less() -> None:
+    drafter = Drafter([REGION])
+    drafted(drafter, "")
+    said = "I would rather talk about something else, with words that are nowhere else. "
+    chances = [
+        sum(one.probability for one in drafter.draft(said[:end])[:1]) for end in (8, 20, 34, 48)
+    ]
+    assert chances == sorted(chances, reverse=True)
+    assert chances[-1] < chances[0]
+
+
+def test_without_a_region_a_text_at_hand_is_gone_on_with() -> None:
+    text = "def load(path):\n    with open(path, encoding='utf-8') as file:\n        return file\n"
+    drafter = Drafter([], texts=[text])
+    begun = "    with open(path, encoding="
+    assert drafted(drafter, begun).startswith("'utf-8') as file:\n")

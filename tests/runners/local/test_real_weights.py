@@ -24,8 +24,8 @@ from tests.bench.runner_weights import WeightsMissing, fetch_gguf
 from zeta_context.errors import ModelRefused
 from zeta_context.prompt.registry import find_format, formats
 from zeta_context.runners.base import Completion, CompletionRequest
+from zeta_context.runners.local.course import Segment
 from zeta_context.runners.local.decoding import Decoding, Limits
-from zeta_context.runners.local.drafter import Segment
 from zeta_context.runners.local.fitting import check_fit
 from zeta_context.runners.local.loading import LoadedModel, LoadOptions, load_model
 from zeta_context.runners.local.prefixes import HeldSequence

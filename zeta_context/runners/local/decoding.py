@@ -16,7 +16,7 @@ from typing import Protocol
 from zeta_context.prompt.format import FinishReason
 from zeta_context.runners.base import CancelToken, OnText
 from zeta_context.runners.local.cost import draft_length
-from zeta_context.runners.local.drafter import Segment
+from zeta_context.runners.local.course import Segment
 from zeta_context.runners.local.engine import Engine, PassInterrupted
 from zeta_context.runners.local.prefixes import HeldSequence
 

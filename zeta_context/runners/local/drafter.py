@@ -6,7 +6,7 @@ The answer follows a *reference* (a whole answer guessed beforehand, or the edit
 it leaves it. From there a new *course* is guessed: the words that the answer is putting in, as far
 as they can be told from what was replaced before or from the texts at hand, then the reference
 again from where the two seem to meet. When a course proves right, the word it replaced by another
-is replaced in all that follows.
+is replaced in all that follows. How courses were found is believed less each time that it misleads.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zeta_context.runners.local.copies import Copies, is_astray
+from zeta_context.runners.local.course import (
+    Course,
+    Piece,
+    Segment,
+    make_course,
+    reference_place,
+    replaced_pieces,
+)
 from zeta_context.runners.local.matching import (
     can_anchor,
-    continue_like,
     find_meeting,
     find_nearest,
-    is_in_new_row,
     place_after_copy,
 )
-from zeta_context.runners.local.words import (
-    WORD,
-    is_word,
-    is_word_character,
-    word_end,
-    word_start,
-)
+from zeta_context.runners.local.words import is_word, word_end, word_start
 
 FIRST_GUESS = 0.9
 SAME_GUESS = 0.95
@@ -43,47 +44,24 @@ _BEHIND, _AHEAD = 120, 1200
 _NEAR = 24
 """Characters that a few replaced words may be longer than what stands for them."""
 _SUFFIXES = (48, 32, 24, 16, 12, 8, 6, 5, 4, 3, 2)
-_COPY_SUFFIXES = (40, 24, 16, 12, 8, 6)
-_MAX_COPY = 240
-_TEMPLATE_TEXT = 8000
+_RIGHT = 24
+"""Characters that must be right to believe more in how a course was found."""
+_DOUBT = 0.8
+"""What is left of the belief in a way to find courses when one so found misleads."""
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """Text that comes next with some probability, if all before it came."""
+class _Choice:
+    """What may come first, and the place and the reference where the answer goes on then."""
 
-    text: str
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Text of a course and the span of the reference that it stands for."""
-
-    text: str
-    start: int
-    end: int
+    source: str
+    head: Segment
+    at: int
+    reference: str
 
     @property
-    def is_copy(self) -> bool:
-        return len(self.text) == self.end - self.start
-
-
-@dataclass(slots=True)
-class _Course:
-    """How the answer goes on from its `base`-th character.
-
-    `back_at` is where it is back on the reference, `pieces` from `base` on; `left_at` are the
-    places in answer and reference where the two went apart, None when they never did.
-    """
-
-    reference: str
-    base: int
-    pieces: list[_Piece]
-    text: str
-    segments: tuple[Segment, ...]
-    back_at: int
-    left_at: tuple[int, int] | None = None
+    def chance(self) -> float:
+        return self.head.probability
 
 
 class Drafter:
@@ -103,8 +81,9 @@ class Drafter:
             self._references.append(reference)
         self._known = {old: new for old, new in substitutions if is_word(old) and is_word(new)}
         self._replaced: dict[str, str] = {}
-        self._texts = [text for text in texts if text]
-        self._course: _Course | None = None
+        self._copies = Copies(texts)
+        self._course: Course | None = None
+        self._belief: dict[str, float] = {}
 
     def draft(self, answer: str, *, is_split: bool = False) -> tuple[Segment, ...]:
         """What may come after the answer so far; empty when there is nothing to go by.
@@ -114,22 +93,22 @@ class Drafter:
         """
         for guess in () if is_split else self._guesses:
             if len(guess) > len(answer) and guess.startswith(answer):
-                piece = _Piece(guess[len(answer) :], len(answer), len(guess))
+                piece = Piece(guess[len(answer) :], len(answer), len(guess))
                 chance = SAME_GUESS if answer else FIRST_GUESS
-                self._course = _course(guess, len(answer), [], [piece], (1.0, chance))
+                self._course = make_course(guess, len(answer), [], [piece], (1.0, chance))
                 return self._course.segments
         if self._course is None:
-            if not self._references:
-                return self._copied(answer, 0)
-            self._course = _course(self._references[0], 0, [], [], (1.0, 1.0))
+            reference = self._references[0] if self._references else ""
+            self._course = make_course(reference, 0, [], [], (1.0, 1.0))
         course = self._course
         agreed = course.base + _common_prefix(answer[course.base :], course.text)
         if not is_split and agreed == len(answer) and len(course.text) > agreed - course.base:
             return self._rest_of(course, agreed)
+        self._judge(course, agreed)
         self._course = self._new_course(course, answer, agreed)
-        return self._course.segments or self._copied(answer, agreed)
+        return self._course.segments
 
-    def _rest_of(self, course: _Course, at: int) -> tuple[Segment, ...]:
+    def _rest_of(self, course: Course, at: int) -> tuple[Segment, ...]:
         done = at - course.base
         segments: list[Segment] = []
         for segment in course.segments:
@@ -140,62 +119,86 @@ class Drafter:
             segments = [Segment(one.text, max(one.probability, REST)) for one in segments]
         return tuple(segments)
 
-    def _new_course(self, course: _Course, answer: str, agreed: int) -> _Course:
+    def _new_course(self, course: Course, answer: str, agreed: int) -> Course:
         reference = course.reference
         if course.left_at is not None and agreed - course.back_at < _CONFIRMED:
             left, place = course.left_at
         else:
-            left, place = agreed, _reference_place(course, agreed)
+            left, place = agreed, reference_place(course, agreed)
             if course.left_at is not None:
                 self._learn(course, answer)
             self._unlearn(course, agreed)
-        head, at, reference = self._choose(answer, left, reference, place)
-        return self._make(answer, reference, (left, place), head, at)
+        return self._make(answer, (left, place), self._choose(answer, left, reference, place))
 
-    def _choose(
-        self, answer: str, left: int, reference: str, place: int
-    ) -> tuple[Segment, int, str]:
-        """What comes first, and the place and the reference where the answer goes on then."""
-        choices: list[tuple[Segment, int, str]] = []
+    def _judge(self, course: Course, agreed: int) -> None:
+        """Believe in the way that the last course was found as much as it deserves."""
+        right = agreed - course.base
+        belief = self._belief.get(course.source, 1.0)
+        if right >= min(_RIGHT, len(course.text)):
+            self._belief[course.source] = min(1.0, belief / _DOUBT)
+        elif right < _CONFIRMED:
+            self._belief[course.source] = belief * _DOUBT
+
+    def _believed(self, source: str, head: Segment, at: int, reference: str) -> _Choice:
+        belief = self._belief.get(source, 1.0)
+        return _Choice(source, Segment(head.text, head.probability * belief), at, reference)
+
+    def _choose(self, answer: str, left: int, reference: str, place: int) -> _Choice:
+        choices: list[_Choice] = []
         is_new = left < len(answer)
         back = self._find_back(answer, left, reference, place) if is_new else None
         if back is not None:
             other, at, length = back
             is_near = other == reference and 0 <= at - place <= _NEAR + len(answer) - left
-            choices.append((Segment("", _chance_of_match(length, is_near=is_near)), at, other))
+            match = Segment("", _chance_of_match(length, is_near=is_near))
+            choices.append(self._believed("back", match, at, other))
         word = self._finish_word(answer, left, reference, place) if is_new else None
         if word is not None:
             rest, at, chance = word
-            choices.append((Segment(rest, chance), at, reference))
-        if choices and (best := max(choices, key=_chance))[0].probability >= 0.5:
+            choices.append(self._believed("word", Segment(rest, chance), at, reference))
+        if choices and (best := max(choices, key=_chance)).chance >= 0.5:
             return best
-        row = self._like_another_row(answer, left)
+        row = self._copies.find_like_row(answer, left)
         if row is not None:
-            choices.append((row, place_after_copy(answer, left, reference, place), reference))
+            after = place_after_copy(answer, left, reference, place)
+            choices.append(self._believed("row", row, after, reference))
         choices += self._copy_choices(answer, left, reference, place)
-        inserted = Segment("", 0.04), min(place, len(reference)), reference
-        return max([*choices, inserted], key=_chance)
+        repeated = self._copies.find_repeated(answer, left)
+        if repeated is not None:
+            choices.append(self._repeated_choice(repeated, answer, left, reference, place))
+        unmoved = Segment("", 0.04)
+        choices.append(self._believed("unmoved", unmoved, min(place, len(reference)), reference))
+        return max(choices, key=_chance)
 
-    def _copy_choices(
-        self, answer: str, left: int, reference: str, place: int
-    ) -> list[tuple[Segment, int, str]]:
-        choices: list[tuple[Segment, int, str]] = []
-        for copied in self._copied(answer, left, avoid=reference[place : place + 1]):
+    def _copy_choices(self, answer: str, left: int, reference: str, place: int) -> list[_Choice]:
+        choices: list[_Choice] = []
+        for copied in self._copies.find_copied(answer, left, avoid=reference[place : place + 1]):
             meets = find_meeting(copied.text, reference, place)
             if meets is not None:
                 head = Segment(copied.text[:meets], copied.probability)
-                choices.append((head, place, reference))
+                choices.append(self._believed("copied", head, place, reference))
             else:
                 after = place_after_copy(answer, left, reference, place)
-                choices.append((copied, after, reference))
+                choices.append(self._believed("copied", copied, after, reference))
         return choices
 
-    def _learn(self, course: _Course, answer: str) -> None:
+    def _repeated_choice(
+        self, repeated: Segment, answer: str, left: int, reference: str, place: int
+    ) -> _Choice:
+        """What is said again: up to where the reference goes on, if that is still in sight."""
+        if not is_astray(answer, left):
+            meets = find_meeting(repeated.text, reference, place)
+            if meets is not None:
+                head = Segment(repeated.text[:meets], repeated.probability)
+                return self._believed("repeated", head, place, reference)
+        return self._believed("repeated", repeated, len(reference), reference)
+
+    def _learn(self, course: Course, answer: str) -> None:
         """Remember which word of the reference the last course put another in place of."""
         if course.left_at is None:
             return
         left, place = course.left_at
-        place_back = _reference_place(course, course.back_at)
+        place_back = reference_place(course, course.back_at)
         old = course.reference[
             word_start(course.reference, place) : word_end(course.reference, place_back)
         ]
@@ -203,7 +206,7 @@ class Drafter:
         if old != new and is_word(old) and is_word(new):
             self._replaced[old] = new
 
-    def _unlearn(self, course: _Course, at: int) -> None:
+    def _unlearn(self, course: Course, at: int) -> None:
         """Stop replacing a word that the answer has just kept."""
         offset = at - course.base
         for piece in course.pieces:
@@ -267,7 +270,7 @@ class Drafter:
         if len(begun) < 2:
             return ""
         pattern = re.compile(rf"(?<!\w){re.escape(begun)}\w+")
-        for text in reversed(self._texts):
+        for text in self._copies.texts:
             counts: dict[str, int] = {}
             for found in pattern.finditer(text):
                 if found[0] != old:
@@ -276,77 +279,18 @@ class Drafter:
                 return max(counts, key=lambda word: counts[word])[len(begun) :]
         return ""
 
-    def _like_another_row(self, answer: str, left: int) -> Segment | None:
-        """The rest of the row that the answer is in, told from a row that began alike.
-
-        Words may differ: one that stood for another before it does so again.
-        """
-        if not is_in_new_row(answer, left) or left == len(answer):
-            return None
-        row = answer[answer.rfind("\n") + 1 :]
-        if len(row.strip()) < 3:
-            return None
-        best: tuple[int, str] | None = None
-        for text in (answer[:left], *reversed(self._texts)):
-            for other in reversed(text[-_TEMPLATE_TEXT:].split("\n")):
-                found = continue_like(row, other.lstrip("+- "))
-                if found is not None and (best is None or found[0] > best[0]):
-                    best = found
-            if best is not None:
-                break
-        if best is None:
-            return None
-        return Segment(best[1], min(0.6, 0.2 + 0.05 * best[0]))
-
-    def _copied(self, answer: str, left: int, *, avoid: str = "") -> tuple[Segment, ...]:
-        """What followed, elsewhere, on the text that the answer ends in: up to the row's end.
-
-        Where the answer has only just left its reference, not what the reference says there.
-        """
-        if left == len(answer) and avoid:
-            return self._other_continuation(answer, avoid)
-        for length in _COPY_SUFFIXES:
-            suffix = answer[len(answer) - length :]
-            if len(suffix) < length or not suffix.strip() or len(answer) - length > left:
-                continue
-            for text in (answer[:left], *reversed(self._texts)):
-                at = text.rfind(suffix)
-                if at < 0:
-                    continue
-                end = text.find("\n", at + length + 1)
-                copied = text[at + length : (end if end >= 0 else len(text))][:_MAX_COPY]
-                if copied:
-                    return (Segment(copied, 0.7 if length >= 16 else 0.3),)
-        return ()
-
-    def _other_continuation(self, answer: str, avoid: str) -> tuple[Segment, ...]:
-        """What else followed on the answer's last words elsewhere, best in the latest rows."""
-        for length in (*_COPY_SUFFIXES, 4, 3, 2):
-            suffix = answer[len(answer) - length :]
-            if len(suffix) < length or not suffix.strip():
-                continue
-            for text in (answer[: len(answer) - 1], *reversed(self._texts)):
-                at = text.rfind(suffix)
-                while at >= 0:
-                    end = text.find("\n", at + length)
-                    copied = text[at + length : (end if end >= 0 else len(text))][:_MAX_COPY]
-                    if copied and not copied.startswith(avoid):
-                        return (Segment(copied, 0.5 if length >= 6 else 0.35),)
-                    at = text.rfind(suffix, 0, at + length - 1) if at > 0 else -1
-        return ()
-
-    def _make(
-        self, answer: str, reference: str, left_at: tuple[int, int], head: Segment, at: int
-    ) -> _Course:
-        first = [_Piece(head.text, left_at[1], at)] if head.text else []
-        rest = _replaced_pieces(reference, at, self._replaced)
-        made = _course(reference, len(answer), first, rest, (head.probability, REST))
+    def _make(self, answer: str, left_at: tuple[int, int], choice: _Choice) -> Course:
+        head, at = choice.head, choice.at
+        first = [Piece(head.text, left_at[1], at)] if head.text else []
+        rest = replaced_pieces(choice.reference, at, self._replaced)
+        made = make_course(choice.reference, len(answer), first, rest, (head.probability, REST))
         made.left_at = left_at
+        made.source = choice.source
         return made
 
 
-def _chance(choice: tuple[Segment, int, str]) -> float:
-    return choice[0].probability
+def _chance(choice: _Choice) -> float:
+    return choice.chance
 
 
 def _chance_of_match(length: int, *, is_near: bool) -> float:
@@ -361,60 +305,6 @@ def _chance_of_match(length: int, *, is_near: bool) -> float:
     if length >= 4:
         return 0.75 if is_near else 0.3
     return 0.5
-
-
-def _course(
-    reference: str,
-    base: int,
-    head: list[_Piece],
-    rest: list[_Piece],
-    chances: tuple[float, float],
-) -> _Course:
-    head_chance, rest_chance = chances
-    head_text = "".join(piece.text for piece in head)
-    rest_text = "".join(piece.text for piece in rest)
-    if head_text:
-        segments = [Segment(head_text, head_chance), Segment(rest_text, rest_chance)]
-    else:
-        segments = [Segment(rest_text, head_chance * rest_chance)]
-    return _Course(
-        reference=reference,
-        base=base,
-        pieces=head + rest,
-        text=head_text + rest_text,
-        segments=tuple(segment for segment in segments if segment.text),
-        back_at=base + len(head_text),
-    )
-
-
-def _reference_place(course: _Course, at: int) -> int:
-    """The place in the reference that a place of the answer, on the course, stands for."""
-    offset = at - course.base
-    for piece in course.pieces:
-        if offset < len(piece.text):
-            return piece.start + offset if piece.is_copy else piece.start
-        offset -= len(piece.text)
-    return course.pieces[-1].end if course.pieces else 0
-
-
-def _replaced_pieces(reference: str, at: int, replaced: dict[str, str]) -> list[_Piece]:
-    """The reference from a place on, with words replaced; a word cut by the place stays."""
-    pieces: list[_Piece] = []
-    start = at
-    search = at
-    if 0 < at < len(reference) and is_word_character(reference[at - 1]):
-        search = word_end(reference, at)
-    if replaced:
-        for found in WORD.finditer(reference, search):
-            new = replaced.get(found[0])
-            if new is not None:
-                if found.start() > start:
-                    pieces.append(_Piece(reference[start : found.start()], start, found.start()))
-                pieces.append(_Piece(new, found.start(), found.end()))
-                start = found.end()
-    if start < len(reference):
-        pieces.append(_Piece(reference[start:], start, len(reference)))
-    return pieces
 
 
 def _common_prefix(one: str, other: str) -> int:
