@@ -37,6 +37,7 @@ from zeta_context.predict.proposers.guesses import (
 )
 from zeta_context.predict.remote import NOT_ALLOWED, Redact
 from zeta_context.predict.view import Proposer, View
+from zeta_context.prompt.budget import estimate_tokens
 from zeta_context.prompt.format import (
     FinishReason,
     Format,
@@ -53,6 +54,9 @@ from zeta_context.text.point import Point, Span
 OnPrediction = Callable[[Prediction], None]
 
 _MAX_REMEMBERED = 16
+_NEW_TOKENS = 256
+"""What an answer may say beyond twice the region: one that goes on longer has lost its way."""
+
 _REASONS: tuple[tuple[type[RunnerError | SettingsError], str], ...] = (
     (ContextOverflow, "prompt_too_long"),
     (OutOfMemory, "out_of_memory"),
@@ -188,7 +192,9 @@ class ModelProposer:
         return CompletionRequest(
             prompt=rendered.text,
             stop=rendered.stop,
-            max_output_tokens=rendered.max_output_tokens,
+            max_output_tokens=min(
+                rendered.max_output_tokens, _NEW_TOKENS + 2 * estimate_tokens(region)
+            ),
             guesses=tuple(dict.fromkeys(guesses)),
             reference=region,
             substitutions=find_substitutions(prompt_input.events),

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from zeta_context.prompt.format import FinishReason
 from zeta_context.runners.base import CancelToken, OnText
+from zeta_context.runners.local.circling import goes_in_circles
 from zeta_context.runners.local.cost import draft_length
 from zeta_context.runners.local.course import Segment
 from zeta_context.runners.local.engine import Engine, PassInterrupted
@@ -65,11 +66,15 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """When an answer ends: at one of the tokens, before one of the strings, after so many."""
+    """When an answer ends: at one of the tokens, before one of the strings, after so many.
+
+    One that goes in circles is taken as too long, unless `known` does the same, the prompt.
+    """
 
     end_tokens: frozenset[int]
     stop: tuple[str, ...] = ()
     max_tokens: int = 512
+    known: str = ""
     with_logprobs: bool = False
 
 
@@ -247,6 +252,8 @@ class Decoding:
         if any(stop in out.text for stop in limits.stop):
             out.text = self._text_before_stop()
             out.finish = "stop"
+        elif out.finish is None and goes_in_circles(out.text, limits.known):
+            out.finish = "length"
         if self._on_text is not None:
             self._on_text(out.text if out.finish else self._readable_text())
         return out.finish is not None

@@ -281,6 +281,7 @@ class LocalRunner:
                 end_tokens=loaded.end_tokens,
                 stop=request.stop,
                 max_tokens=request.max_output_tokens,
+                known=request.prompt,
                 with_logprobs=self._settings.with_logprobs,
             ),
             drafts=drafter,
