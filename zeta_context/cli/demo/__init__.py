@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 SESSION = Path("sessions", "lending-accounts.jsonl")
-MODEL_TIMEOUT_MS = 6_000.0
-"""Nobody watches a demo for longer at each pause; a model that wanders is cut short."""
+MODEL_TIMEOUT_MS = 30_000.0
+"""The recorded user waits: so the demo tells how long a model takes here, not only that it does."""
 
 REPOSITORY = Path("repos", "lending")
 
@@ -35,7 +35,7 @@ def command(page: Path | None, model: str | None, format_name: str | None) -> No
     from rich.console import Console
 
     from zeta_context.cli.demo.story import tell_story
-    from zeta_context.cli.demo.terminal import show_story
+    from zeta_context.cli.demo.terminal import show_story, tell_progress
     from zeta_context.cli.model_choice import choose_model, load_user_settings
     from zeta_context.runners.opening import choose_format, open_runner
     from zeta_context.settings import Settings
@@ -44,13 +44,20 @@ def command(page: Path | None, model: str | None, format_name: str | None) -> No
     if model is not None:
         settings = load_user_settings()
         chosen = choose_model(settings, model, format_name, None)
-        chosen = replace(chosen, timeout_ms=min(chosen.timeout_ms, MODEL_TIMEOUT_MS))
+        chosen = replace(chosen, timeout_ms=max(chosen.timeout_ms, MODEL_TIMEOUT_MS))
         settings = replace(settings, model=chosen)
         choose_format(settings.model)
         open_runner(settings.model, permission=settings.remote).close()
     fixtures = find_fixtures()
-    with Console(stderr=True).status("Replaying the recorded session …"):
-        story = asyncio.run(tell_story(fixtures / SESSION, fixtures / REPOSITORY, settings))
+    with Console(stderr=True).status("Replaying the recorded session …") as status:
+        story = asyncio.run(
+            tell_story(
+                fixtures / SESSION,
+                fixtures / REPOSITORY,
+                settings,
+                on_moment=lambda moment: status.update(tell_progress(moment)),
+            )
+        )
     if page is None:
         console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
         show_story(story, console)

@@ -18,6 +18,7 @@ from zeta_context.cli.demo.terminal import (
     tell_score,
     tell_stages,
     tell_time,
+    tell_waits,
 )
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.text.edit import apply_edits
@@ -52,7 +53,7 @@ is predicted {escape(tell_model(story))}; {escape(server)}.</p>
 {_strip(story)}
 {moments}
 <footer><p><b{is_bad}>{escape(departures)}</b></p>
-<p>{escape(tell_score(story))}.<br>{escape(tell_medians(story))}</p></footer>
+<p>{escape(tell_score(story))}.<br>{escape(tell_medians(story))}<br>{escape(tell_waits(story))}</p></footer>
 </main>
 </body>
 </html>

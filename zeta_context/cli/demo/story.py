@@ -10,6 +10,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -70,6 +71,9 @@ class Moment:
     came_true: bool = False
 
 
+OnMoment = Callable[[Moment], None]
+
+
 @dataclass(slots=True, kw_only=True)
 class Story:
     """The whole replay: its moments, and what it took and touched."""
@@ -105,10 +109,16 @@ class ConnectionCount:
             self.total += 1
 
 
-async def tell_story(trace: Path, repository: Path, settings: Settings | None = None) -> Story:
+async def tell_story(
+    trace: Path,
+    repository: Path,
+    settings: Settings | None = None,
+    *,
+    on_moment: OnMoment = lambda _: None,
+) -> Story:
     """Replay `trace` over a copy of `repository`, asking for a prediction at each pause.
 
-    With the model of the settings, if they name one.
+    With the model of the settings, if they name one. `on_moment` is given each pause as it comes.
     """
     connections = ConnectionCount()
     with TraceReader.open(trace) as reader, tempfile.TemporaryDirectory() as directory:
@@ -130,18 +140,22 @@ async def tell_story(trace: Path, repository: Path, settings: Settings | None = 
             watch_files=False,
         )
         started = time.perf_counter()
-        await _replay(reader, root, settings, story)
+        await _replay(reader, root, settings, story, on_moment)
         story.elapsed_s = time.perf_counter() - started
     story.connections = connections.total
     return story
 
 
-async def _replay(reader: TraceReader, root: Path, settings: Settings, story: Story) -> None:
+async def _replay(
+    reader: TraceReader, root: Path, settings: Settings, story: Story, on_moment: OnMoment
+) -> None:
     clock = ReplayClock()
     async with Session(root, settings=settings, clock=clock) as session:
         teller = _Teller(session, story)
         for step in replay(reader, ReplayedEditor(session), clock):
-            await teller.follow(step)
+            moment = await teller.follow(step)
+            if moment is not None:
+                on_moment(moment)
 
 
 class _Teller:
@@ -153,14 +167,17 @@ class _Teller:
         self._known: tuple[Event, ...] = ()
         self._is_due = False
 
-    async def follow(self, step: Step) -> None:
+    async def follow(self, step: Step) -> Moment | None:
         if isinstance(step.entry, Edited):
             self._story.keystrokes += 1
             self._is_due = True
             self._settle()
         if self._is_due and step.path and (step.idle_ms is None or step.idle_ms >= PAUSE_MS):
             self._is_due = False
-            self._story.moments.append(await self._ask(step))
+            moment = await self._ask(step)
+            self._story.moments.append(moment)
+            return moment
+        return None
 
     async def _ask(self, step: Step) -> Moment:
         answer, explanation = await self._session.explain(

@@ -5,6 +5,7 @@ Knows nothing of how the story came about.
 
 from __future__ import annotations
 
+from collections import Counter
 from statistics import median
 
 from rich.console import Console, Group, RenderableType
@@ -16,11 +17,13 @@ from zeta_context.cli.demo.story import Moment, SectionSize, Story
 from zeta_context.cli.rendering import make_harmless, render_diff
 from zeta_context.context.layout import Found
 from zeta_context.events.event import Event
-from zeta_context.predict.prediction import Prediction
+from zeta_context.predict.prediction import Discarded, Prediction
 
 MAX_EVENT_ROWS = 6
 MAX_FOUND = 5
 BAR_WIDTH = 28
+MODEL = "model"
+"""What the predictions of a model carry as their proposer."""
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -117,6 +120,34 @@ def tell_medians(story: Story) -> str:
     return f"Median per prediction: {' · '.join(parts)}. The whole replay: {story.elapsed_s:.1f} s."
 
 
+def tell_progress(moment: Moment) -> str:
+    """One pause while the replay is under way."""
+    what = moment.answer.proposer if isinstance(moment.answer, Prediction) else "silent"
+    place = make_harmless(f"{moment.path}:{moment.row + 1}")
+    return f"Replaying the recorded session … {tell_time(moment.at_ms)} {place} {what}"
+
+
+def tell_waits(story: Story) -> str:
+    """How long the model took where it was asked, and what came of it; empty without one."""
+    asked = [
+        moment
+        for moment in story.moments
+        if isinstance(moment.answer, Discarded) or moment.answer.proposer == MODEL
+    ]
+    if not story.model or not asked:
+        return ""
+    times = [stage.elapsed_ms for one in asked for stage in one.stages if stage.name == "propose"]
+    came = Counter(
+        one.answer.reason if isinstance(one.answer, Discarded) else "prediction" for one in asked
+    )
+    parts = ", ".join(f"{count} {what}" for what, count in came.most_common())
+    waits = f"median {median(times) / 1000:.1f} s, longest {max(times) / 1000:.1f} s"
+    advice = ""
+    if came["truncated"] + came["runner_timeout"] + came["bad_output"] > len(asked) / 2:
+        advice = ". It mostly gave no usable answer: is it trained for edits, in this format?"
+    return f"{story.model} was asked at {len(asked)} pauses, {waits}: {parts}{advice}"
+
+
 def tell_model(story: Story) -> str:
     """What predicted."""
     if not story.model:
@@ -134,9 +165,11 @@ def _opening(story: Story) -> RenderableType:
 
 
 def _closing(story: Story) -> RenderableType:
+    waits = tell_waits(story)
     return Group(
         Rule(style="cyan"),
         Text(tell_score(story), style="bold"),
+        *([Text(make_harmless(waits))] if waits else []),
         Text(tell_medians(story)),
         Text(tell_departures(story), style="bold green" if story.connections == 0 else "bold red"),
     )
