@@ -102,9 +102,10 @@ class StaticEngine(FlatEngine):
             x = x + self._attend(number, in_place, x, rope, mask)
             gate, up = layer.gate_up(self._norm(x, layer.mlp_norm)).chunk(2, dim=-1)
             x = x + layer.down(functional.silu(gate) * up)
-        logits = self._head(self._norm(x, self._final_norm)).float()
-        best = logits.max(dim=-1)
-        return logits.argmax(dim=-1), best.values - logits.logsumexp(dim=-1)
+        logits = self._head(self._norm(x, self._final_norm))
+        tokens = logits.argmax(dim=-1)
+        logits = logits.float()
+        return tokens, logits.max(dim=-1).values - logits.logsumexp(dim=-1)
 
 
 class _InPlace:
