@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zeta_context.lsp import uri as uris
+from zeta_context.predict.gating import GatingSettings, Mode
 from zeta_context.predict.prediction import Discarded, Jump, Prediction
+from zeta_context.predict.settings import PredictSettings
 from zeta_context.predict.view import View
 from zeta_context.server.documents import EditorDocuments
 from zeta_context.server.features import ACTION_KIND, Commands, Features
@@ -60,11 +62,17 @@ class Scripted:
 class Editor:
     """An LSP client's text, with positions counted by itself."""
 
-    def __init__(self, encoding: Encoding = "utf-16", **options: Any) -> None:
+    def __init__(
+        self, encoding: Encoding = "utf-16", *, mode: Mode = "eager", **options: Any
+    ) -> None:
         self.encoding = encoding
         self.proposer = Scripted()
         self.session = Session(
-            ROOT, settings=Settings(offer_status=False), proposers=(self.proposer,)
+            ROOT,
+            settings=Settings(
+                offer_status=False, predict=PredictSettings(gating=GatingSettings(mode=mode))
+            ),
+            proposers=(self.proposer,),
         )
         documents = EditorDocuments(self.session, encoding=encoding)
         self.features = Features(self.session, documents, COMMANDS, **options)
@@ -187,6 +195,32 @@ async def test_the_inline_item_covers_the_cursor() -> None:
     assert item["insertText"] == "account.name"
     assert item["range"]["end"] == {"line": 0, "character": 13}
     assert item["command"]["command"] == "c.accept"
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "expected"),
+    [
+        ("eager", 2, (1, 1, 2)),
+        ("subtle", 2, (0, 0, 2)),
+        ("subtle", 1, (1, 1, 2)),
+        ("manual", 2, (0, 0, 0)),
+        ("manual", 1, (1, 1, 2)),
+    ],
+)
+async def test_who_wants_to_ask_is_shown_content_only_when_they_ask(
+    mode: Mode, kind: int, expected: tuple[int, int, int]
+) -> None:
+    editor = Editor(mode=mode)
+    editor.open("x = user.name\n")
+    editor.proposer.edits = (TextEdit(Span(4, 8), "account"),)
+    asked = {**editor.ask(13), "context": {"triggerKind": kind}}
+    inline = await editor.features.inline_completion(asked)
+    edits = await editor.features.copilot_inline_edit(asked)
+    actions = await editor.features.code_actions(asked)
+    counted = len(inline["items"]) if inline else 0, len(edits["edits"]), len(actions)
+    assert counted == expected
+    hidden = sum(not one for one in expected)
+    assert editor.session.counts.totals().get(f"{mode}_mode", 0) == hidden
 
 
 async def test_an_edit_in_another_row_is_no_inline_completion() -> None:

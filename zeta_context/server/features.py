@@ -28,7 +28,7 @@ from zeta_context.text.snapshot import TextSnapshot
 ACTION_KIND = "refactor.rewrite"
 _TRIGGERS: dict[str, Trigger] = {trigger: trigger for trigger in get_args(Trigger)}
 _AUTOMATIC = 2
-"""LSP's `InlineCompletionTriggerKind` for typing; 1 is a key."""
+"""The trigger kind of inline completions, inline edits and code actions that nobody asked for."""
 
 _REJECTED_BEFORE = Discarded(reason="rejected_before", detail="the same was rejected here")
 
@@ -210,10 +210,7 @@ class Features:
 
         Nothing in the modes `subtle` and `manual` unless the user has asked for it.
         """
-        context = params.get("context")
-        kind = context.get("triggerKind") if isinstance(context, Mapping) else None
-        if kind == _AUTOMATIC and self._mode != "eager":
-            self.session.counts.add(f"{self._mode}_mode")
+        if self._is_unwanted(params, "subtle", "manual"):
             return None
         answer = await self.predict(params)
         if isinstance(answer, Discarded):
@@ -240,7 +237,12 @@ class Features:
         return {"items": [item]}
 
     async def copilot_inline_edit(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """`textDocument/copilotInlineEdit`: the prediction as the one alternative."""
+        """`textDocument/copilotInlineEdit`: the prediction as the one alternative.
+
+        Nothing in the modes `subtle` and `manual` unless the user has asked for it.
+        """
+        if self._is_unwanted(params, "subtle", "manual"):
+            return {"edits": []}
         answer = await self.predict(params)
         if isinstance(answer, Discarded) or answer.document is not self._document(params):
             return {"edits": []}
@@ -257,9 +259,15 @@ class Features:
         return {"edits": [edit]}
 
     async def code_actions(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """`textDocument/codeAction`: apply the prediction, or go where it is."""
+        """`textDocument/codeAction`: apply the prediction, or go where it is.
+
+        That there are any is the hint of the mode `subtle`; in `manual` there are none for the
+        editor's own light bulb.
+        """
         only = params.get("context", {}).get("only") if isinstance(params, Mapping) else None
         if isinstance(only, list) and not any(_includes(kind, ACTION_KIND) for kind in only):
+            return []
+        if self._is_unwanted(params, "manual"):
             return []
         answer = await self.predict(params)
         if not isinstance(answer, Discarded):
@@ -349,6 +357,15 @@ class Features:
     @property
     def _mode(self) -> Mode:
         return self.session.settings.predict.gating.mode
+
+    def _is_unwanted(self, params: Mapping[str, Any], *modes: Mode) -> bool:
+        """Whether the editor asks of itself, in a mode in which the user wants to ask."""
+        context = params.get("context")
+        kind = context.get("triggerKind") if isinstance(context, Mapping) else None
+        if kind != _AUTOMATIC or self._mode not in modes:
+            return False
+        self.session.counts.add(f"{self._mode}_mode")
+        return True
 
     def _accept_command(self, made: Made) -> dict[str, Any]:
         return {

@@ -284,6 +284,7 @@ class Worker:
         if features is None or not isinstance(target, Mapping):
             return
         asked = {key: params[key] for key in ("textDocument", "position") if key in params}
+        asked["context"] = {"triggerKind": 1 if _asks_for_actions(params) else 2}
         actions = await features.code_actions(asked)
         self._write(link.OFFERS, encode_body({str(target.get("uri")): actions}))
 
@@ -312,6 +313,14 @@ class Worker:
             self._features.take_environment(checkpoint["environment"])
             for item in checkpoint["documents"]:
                 self._features.documents.take_open({"textDocument": item})
+
+
+def _asks_for_actions(params: Mapping[str, Any]) -> bool:
+    """Whether params are those of a `codeAction` request that the user has made."""
+    context = params.get("context")
+    if not isinstance(context, Mapping) or "diagnostics" not in context:
+        return False
+    return bool(context.get("triggerKind") != 2)
 
 
 def _read_settings(counts: Counts) -> Settings:
