@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 
 from zeta_context.context import syntax
 from zeta_context.context.current import MAX_CHANGED_LENGTH, continue_document
-from zeta_context.context.diagnostics import diagnostics_near, to_prompt_diagnostics
+from zeta_context.context.diagnostics import (
+    MAX_DIAGNOSTICS,
+    diagnostics_near,
+    to_prompt_diagnostics,
+)
 from zeta_context.context.files import SourceFile
 from zeta_context.context.grammars import language_of
 from zeta_context.context.imports import import_pieces, imported_names
@@ -243,6 +247,22 @@ def test_diagnostics_are_those_within_twenty_rows_nearest_first() -> None:
     assert near == (at_row[50], at_row[52], at_row[30], at_row[70])
     reaching = diagnostic(0, 31 * 3)
     assert diagnostics_near([reaching, diagnostic(400, 500)], snapshot, 150) == (reaching,)
+
+
+def test_the_search_for_diagnostics_ends_with_the_nearest_of_them() -> None:
+    snapshot = TextSnapshot("ab\n" * 100)
+    many = [diagnostic(row * 3, row * 3 + 1, 1 + row % 4) for row in range(100) for _ in range(3)]
+    near = diagnostics_near(many, snapshot, 50 * 3)
+    assert len(near) == MAX_DIAGNOSTICS
+    distances = [max(one.span.start - 150, 150 - one.span.end, 0) for one in near]
+    assert distances == sorted(distances)
+    assert distances[-1] < 20 * 3
+    # Two as near as each other: the worse one first. One that lies in no text is passed over.
+    warning, error = diagnostic(150, 151, 2), diagnostic(150, 151, 1)
+    assert diagnostics_near([diagnostic(299, 900), warning, error], snapshot, 150) == (
+        error,
+        warning,
+    )
 
 
 def test_diagnostics_are_moved_into_the_excerpt_and_clipped() -> None:

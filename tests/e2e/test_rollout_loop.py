@@ -26,7 +26,7 @@ from tests.ingest.services import free_port, wait_for_port
 from zeta_context.capture.ledger import Ledger
 from zeta_context.capture.settings import CaptureSettings
 from zeta_context.capture.spool import Spool
-from zeta_context.capture.transport import HttpTransport
+from zeta_context.capture.transport import HttpTransport, NoReply, Reply
 from zeta_context.cli.main import cli
 from zeta_context.consent.gate import Collection, Environment
 from zeta_context.consent.grant import Grant
@@ -37,6 +37,7 @@ from zeta_context.counts import Counts
 from zeta_context.ingest.tokens import add_token
 from zeta_context.predict.prediction import Prediction
 from zeta_context.rollout import exchange
+from zeta_context.rollout.counts_report import COUNTS_PATH, decode_report
 from zeta_context.rollout.exchange import RolloutExchange
 from zeta_context.rollout.following import RolloutSettings
 from zeta_context.rollout.kept_files import asked_path, manifest_path, outcomes_path
@@ -218,6 +219,55 @@ def test_counts_go_from_a_session_to_a_judgement_and_are_taken_back(
     assert world.exchange().totals() == {"rollout_no_consent": 1}
     asyncio.run(wait_for_deletion(world, grant))
     assert world.exported(tmp_path / "after.jsonl") == []
+
+
+class Unlucky(HttpTransport):
+    """The first counts that are posted do not arrive."""
+
+    def __init__(self, token_env: str) -> None:
+        super().__init__(token_env=token_env)
+        self.posted: list[bytes] = []
+
+    async def post(self, server: str, path: str, body: bytes) -> Reply:
+        if path != COUNTS_PATH:
+            return await super().post(server, path, body)
+        self.posted.append(body)
+        if len(self.posted) == 1:
+            raise NoReply("unreachable")
+        return await super().post(server, path, body)
+
+
+def test_counts_go_in_one_batch_in_order_and_again_after_a_failure(
+    world: World, tmp_path: Path
+) -> None:
+    world.consent()
+    assert world.exchange(send_counts=False).totals() == {"rollout_fetched": 1}
+    for _ in range(2):
+        asyncio.run(world.edit())
+    rows = list(read_outcomes(outcomes_path(state_folder())))
+    assert len(rows) == 2
+
+    async def try_three_times() -> tuple[Counts, Unlucky]:
+        counts, transport = Counts(), Unlucky(world.capture().token_env)
+        for _ in range(3):
+            asked_path(state_folder()).unlink(missing_ok=True)
+            one = RolloutExchange(
+                world.follow(),
+                capture=world.capture(),
+                counts=counts,
+                transport=transport,
+                environment=Environment(),
+            )
+            await one.exchange()
+        await transport.aclose()
+        return counts, transport
+
+    counts, transport = asyncio.run(try_three_times())
+    totals = counts.totals()
+    assert (totals["rollout_counts_unreachable"], totals["rollout_counts_sent"]) == (1, 2)
+    failed, sent = (decode_report(body) for body in transport.posted)
+    assert failed.rows == sent.rows == tuple(rows)
+    assert world.exported(tmp_path / "outcomes.jsonl") == rows
 
 
 async def wait_for_deletion(world: World, grant: Grant) -> None:

@@ -174,6 +174,47 @@ async def test_a_third_request_cancels_the_second_and_its_work(tmp_path: Path) -
     assert slow.canceled == [1]
 
 
+# What became of them is told (19; that it is sent in one batch, and again after a failure:
+# tests/e2e/test_rollout_loop.py).
+
+
+async def test_of_three_requests_the_second_is_told_as_canceled_and_the_first_as_replaced(
+    tmp_path: Path,
+) -> None:
+    longer = put(14, "how_are_you_today")
+    slow = Slow(Scripted(HOW, longer))
+    desk = Desk(tmp_path, slow, settings=PredictSettings(throttle_ms=0, prefetch_from_ms=1e9))
+    desk.open(TEXT)
+    first, second = await ask_in_turn(desk, slow, 14, 13)
+    third = desk.ask(12)
+    assert reason_of(await second) == "canceled"
+    await slow.until_asked(3)
+    assert desk.counts.total("canceled") == 1
+    slow.let_go(0)
+    assert edits_of(await first) == (HOW,)
+    assert desk.counts.total("replaced") == 0
+    slow.let_go(2)
+    assert edits_of(await third) == (longer,)
+    assert (desk.counts.total("canceled"), desk.counts.total("replaced")) == (1, 1)
+
+
+async def test_rejections_keep_their_order_their_reason_and_whether_they_were_shown(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path, Scripted(HOW, put(0, "# one\n")))
+    desk.open(TEXT)
+    told = []
+    for reason, was_shown in (("discarded", False), ("rejected", True)):
+        shown = await desk.shown(14)
+        outcome = desk.offers.reject(shown, reason, was_shown=was_shown)  # type: ignore[arg-type]
+        assert (outcome.prediction_id, outcome.accepted) == (shown.id, False)
+        told.append((outcome.reason, outcome.was_shown))
+    assert told == [("discarded", False), ("rejected", True)]
+    assert (desk.counts.total("discarded"), desk.counts.total("rejected")) == (1, 1)
+    # One that nobody saw says nothing about what the user wants.
+    assert len(desk.offers.eagerness._outcomes) == 1
+
+
 async def test_a_call_that_is_cancelled_gives_the_work_up(tmp_path: Path) -> None:
     slow = Slow(Scripted(HOW))
     desk = Desk(tmp_path, slow)

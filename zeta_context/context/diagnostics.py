@@ -1,7 +1,7 @@
 """Which diagnostics belong in a prompt: those near the cursor, the nearest first.
 
 Knows nothing of servers or formats; a format shows as many as it has room for. Source of the
-range: the public client of the Zeta models.
+range and of its being inclusive: the public client of the Zeta models.
 """
 
 from __future__ import annotations
