@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.runners.scripted_server import Request, ScriptedServer, text
 from zeta_context.cli.eval import JSON_KEYS
 from zeta_context.cli.main import cli
 
@@ -53,6 +55,56 @@ def test_people_get_a_table_for_each_setting(folder: Path) -> None:
     assert "predictor:repeat,pause=300,latency=20|sessions:2:" in result.stdout
     assert "predictor:repeat,pause=900,latency=20|sessions:2:" in result.stdout
     assert "held out (1)" in result.stdout
+
+
+def test_a_model_behind_a_server_is_asked_in_every_session_and_let_go_once(folder: Path) -> None:
+    with ScriptedServer(text("nothing of use")) as server:
+        spec = f"http:{server.url},model=toy,format=zeta2_1,latency=250"
+        result = run(folder, "--predictor", spec, "--compare", "repeat", "--json")
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    one, two, *_ = lines
+    assert one["asked"] > 0
+    assert two["asked"] > 0
+    assert len(server.requests) >= (one["asked"] + two["asked"]) / 2
+    assert {request.fields["model"] for request in server.requests} == {"toy"}
+    for told in (one, two):
+        assert not {"runner_closed", "closed", "proposer_fault"} & told["silences"].keys()
+    total = next(line for line in lines if line["type"] == "total")
+    assert f"predictor:{spec}"[:60] in total["signature"]
+    assert (total["sessions"], total["shown"], total["reversals"]) == (2, 0, 0)
+
+
+def test_a_model_that_says_what_stood_there_before_is_never_shown(folder: Path) -> None:
+    """Over HTTP, in its own format: the adversary that every guard has to hold against."""
+    seen: list[str] = []
+
+    def go_back(connection: socket.socket, request: Request) -> None:
+        region = request.fields["prompt"].rpartition("<|user_cursor|>")[0][-200:]
+        seen.append(region)
+        text(seen[-2] if len(seen) > 1 else region)(connection, request)
+
+    with ScriptedServer(go_back) as server:
+        result = run(folder, "--json", "--predictor", f"http:{server.url},model=toy,format=zeta2_1")
+    assert result.exit_code == 0, result.output
+    total = json.loads(result.stdout.splitlines()[-1])
+    assert seen
+    assert (total["reversals"], total["reshown_rejections"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("http:http://127.0.0.1:1,model=toy,format=zeta2_1,guarded=no", "always guarded"),
+        ("http:http://127.0.0.1:1,model=toy,format=zeta2_1,pause=x", "pause is a whole number"),
+        ("model:/no/such/folder,colour=red", "has no option 'colour'"),
+        ("modle:x", "there are default, repeat"),
+    ],
+)
+def test_a_setting_that_is_none_is_named(folder: Path, spec: str, told: str) -> None:
+    result = run(folder, "--predictor", spec)
+    assert result.exit_code == 2
+    assert told in result.stderr
 
 
 class PageReader(HTMLParser):

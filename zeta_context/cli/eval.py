@@ -6,7 +6,9 @@ Tells people and machines the scores; measuring is `zeta_context.evals`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,14 +19,17 @@ from rich.table import Table
 
 from zeta_context import __version__
 from zeta_context.cli.eval_reading import compare_command, report_command, review_command
-from zeta_context.cli.eval_runs import ablate_command, run_command
+from zeta_context.cli.eval_runs import ablate_command, open_predictor, run_command
 from zeta_context.cli.main import EXIT_FINDING
 from zeta_context.cli.rendering import make_harmless
+from zeta_context.errors import SettingsError
 from zeta_context.evals.baseline import Figure, Regression, find_regressions, write_baseline
+from zeta_context.evals.contestants import MODEL_KINDS
 from zeta_context.evals.felt import FeltScore, score_groups, sign
 from zeta_context.evals.predictors import PredictorSetting, read_setting
 from zeta_context.evals.sessions import RecordedSession, SessionRun, read_sessions, run_session
 from zeta_context.evals.sessions_page import Side, render_sessions_page
+from zeta_context.evals.timed import split_timing, time_contestant
 
 JSON_KEYS = (
     "sessions",
@@ -83,14 +88,18 @@ def sessions_command(
     """Replay the recorded sessions of DIR and score what a person would feel.
 
     A simulated user takes a shown prediction exactly when the recording goes on to make it by
-    hand. SETTING is a predictor and its options: default, repeat, previous-state (an adversary);
-    pause=MS before it is asked, latency=MS of an answer, and for repeat its own settings, as in
-    repeat,pause=600,min_confidence=0.8. --html writes a page with the timeline of each session.
-    The exit status is 1 when a figure is worse than in the --baseline.
+    hand. SETTING is a predictor and its options: default, repeat, previous-state (an adversary),
+    or a model as `eval run` names it (model:FOLDER,format=zeta2, http:URL,model=NAME,
+    cassette:FILE); pause=MS before it is asked, latency=MS that an answer is taken to need, and for
+    repeat its own settings, as in repeat,pause=600,min_confidence=0.8. --html writes a page with
+    the timeline of each session. The exit status is 1 when a figure is worse than in the
+    --baseline.
     """
-    settings = [read_setting(spec) for spec in (predictor, compare) if spec is not None]
     recorded = read_sessions(folder)
-    sides = [_run(setting, recorded) for setting in settings]
+    with contextlib.ExitStack() as stack:
+        specs = [spec for spec in (predictor, compare) if spec is not None]
+        settings = [stack.enter_context(_open_setting(spec)) for spec in specs]
+        sides = [_run(setting, recorded) for setting in settings]
     for side in sides:
         if as_json:
             _print_json(side)
@@ -106,6 +115,19 @@ def sessions_command(
         _tell_regressions(worse)
         if worse:
             ctx.exit(EXIT_FINDING)
+
+
+@contextlib.contextmanager
+def _open_setting(spec: str) -> Iterator[PredictorSetting]:
+    """The setting that `spec` names; its model, if it has one, is let go in the end."""
+    if spec.partition(",")[0].partition(":")[0] not in (*MODEL_KINDS, "teacher"):
+        yield read_setting(spec)
+        return
+    if "guarded=no" in spec.split(","):
+        raise SettingsError("what a person would see is always guarded: leave guarded=no out")
+    named, times = split_timing(spec)
+    with open_predictor(named) as contestant:
+        yield time_contestant(contestant, times)
 
 
 def _run(setting: PredictorSetting, recorded: tuple[RecordedSession, ...]) -> Side:

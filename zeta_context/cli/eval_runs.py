@@ -162,6 +162,7 @@ def ablate_command(
 
 @contextlib.contextmanager
 def open_predictor(spec: str) -> Iterator[Contestant]:
+    """The predictor that `spec` names, by the user's settings; it is let go in the end."""
     if spec.startswith("teacher:"):
         contestant = _open_teacher(spec)
     else:

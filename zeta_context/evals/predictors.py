@@ -41,7 +41,7 @@ def read_setting(spec: str) -> PredictorSetting:
     name, *parts = spec.split(",")
     options = dict(_read_option(part) for part in parts)
     timing = {
-        key: _read_whole(key, options.pop(key, default))
+        key: read_whole(key, options.pop(key, default))
         for key, default in (("pause", str(PAUSE_MS)), ("latency", str(LATENCY_MS)))
     }
     make = _PREDICTORS.get(name)
@@ -114,7 +114,7 @@ def _make_default(options: Mapping[str, str]) -> Callable[[], None]:
 
 
 def _make_previous_state(options: Mapping[str, str]) -> Callable[[], Sequence[Proposer]]:
-    back = _read_whole("back", options.get("back", "1"))
+    back = read_whole("back", options.get("back", "1"))
     _refuse({key: value for key, value in options.items() if key != "back"}, "previous-state")
     return lambda: (PreviousStateProposer(max(1, back)),)
 
@@ -140,7 +140,8 @@ def _read_option(part: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def _read_whole(key: str, value: str) -> int:
+def read_whole(key: str, value: str) -> int:
+    """The number that an option's value is; raises SettingsError."""
     if not (value.isascii() and value.isdecimal()):
         raise SettingsError(f"{key} is a whole number, not {value!r}")
     return int(value)
