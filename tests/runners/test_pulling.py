@@ -31,6 +31,7 @@ class Hub(ThreadingHTTPServer):
         self.files = files
         self.asked: list[tuple[str, str, str]] = []
         self.breaks_after: int | None = None
+        self.loses_files = False
 
     @property
     def url(self) -> str:
@@ -53,6 +54,8 @@ class _Answering(BaseHTTPRequestHandler):
     def _answer(self, *, with_body: bool) -> None:
         path, hub = self.path.partition("?")[0], self.server
         hub.asked.append((self.command, path, self.headers.get("Range", "")))
+        if (refusal := self._refuse(path)) is not None:
+            return self._json({"error": "no"}, *refusal)
         if path.startswith("/api/models/toy/model/tree"):
             rows = [
                 {"type": "file", "path": name, "size": len(data), "oid": _oid(data)}
@@ -62,13 +65,22 @@ class _Answering(BaseHTTPRequestHandler):
         if path.startswith("/api/models/toy/model"):
             siblings = [{"rfilename": name} for name in hub.files]
             return self._json({"id": "toy/model", "sha": COMMIT, "siblings": siblings})
-        if path.startswith(("/api/models/toy/gated", "/toy/gated")):
-            return self._json({"error": "gated"}, 403, {"X-Error-Code": "GatedRepo"})
         name = path.removeprefix(f"/toy/model/resolve/{COMMIT}/")
         if name not in hub.files:
             code = "EntryNotFound" if name != path else "RepoNotFound"
             return self._json({"error": "none"}, 404, {"X-Error-Code": code})
         return self._file(hub.files[name], with_body=with_body)
+
+    def _refuse(self, path: str) -> tuple[int, dict[str, str]] | None:
+        if self.server.loses_files and path.rstrip("/") != "/api/models/toy/model":
+            return 404, {}
+        if path.startswith("/api/models/toy/locked"):
+            return 401, {"X-Error-Message": "Invalid credentials in Authorization header"}
+        if path.startswith("/api/models/toy/busy"):
+            return 503, {}
+        if path.startswith(("/api/models/toy/gated", "/toy/gated")):
+            return 403, {"X-Error-Code": "GatedRepo"}
+        return None
 
     def _file(self, data: bytes, *, with_body: bool) -> None:
         start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
@@ -140,7 +152,9 @@ except ZetaError as error:
 """
 
 
-def _pull(folder: Path, url: str, repository: str = "toy/model", file: str = "") -> str:
+def _pull(
+    folder: Path, url: str, repository: str = "toy/model", file: str = "", **variables: str
+) -> str:
     """In a process of its own, since the hub's client reads its environment once."""
     environment = {
         **{name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
@@ -150,6 +164,7 @@ def _pull(folder: Path, url: str, repository: str = "toy/model", file: str = "")
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DOWNLOAD_TIMEOUT": "2",
         "HF_HUB_ETAG_TIMEOUT": "2",
+        **variables,
     }
     done = subprocess.run(
         [sys.executable, "-c", PULL, str(folder), repository, file],
@@ -190,7 +205,7 @@ def test_a_fetch_that_broke_off_goes_on_where_it_was(hub: Hub, tmp_path: Path) -
     told = _pull(folder, hub.url, file="toy.gguf")
     hub.breaks_after = None
     if not told.startswith("pulled"):  # newer clients go on by themselves
-        assert told.startswith("RunnerGone the hub cannot be reached")
+        assert told.startswith(f"RunnerGone the hub at {hub.url} cannot be reached")
         assert list_installed(folder) == ()
         assert _pull(folder, hub.url, file="toy.gguf").startswith("pulled toy")
     (made,) = list_installed(folder)
@@ -216,8 +231,33 @@ def test_what_the_hub_refuses_or_has_not_is_said_in_one_sentence(hub: Hub, tmp_p
 @pytest.mark.usefixtures("needs_hub_client")
 def test_without_a_network_the_way_without_one_is_named(tmp_path: Path) -> None:
     told = _pull(tmp_path / "models", "http://127.0.0.1:9")
-    assert told.startswith("RunnerGone the hub cannot be reached")
+    assert told.startswith("RunnerGone the hub at http://127.0.0.1:9 cannot be reached")
     assert "model import" in told
+
+
+@pytest.mark.usefixtures("needs_hub_client")
+def test_why_the_hub_gives_nothing_is_told(hub: Hub, tmp_path: Path) -> None:
+    assert "(HF_HUB_OFFLINE is set)" in _pull(tmp_path, hub.url, HF_HUB_OFFLINE="1")
+    assert "(it answered 503)" in _pull(tmp_path, hub.url, "toy/busy")
+    told = _pull(tmp_path, hub.url, "toy/locked", HF_TOKEN="hf_wrong")
+    assert "it does not take your token: `hf auth login`" in told
+    assert "hf_wrong" not in told
+
+
+@pytest.mark.usefixtures("needs_hub_client")
+def test_half_a_model_is_not_installed_when_the_hub_has_gone(hub: Hub, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    half = folder / ".pulling-toy"
+    half.mkdir(parents=True)
+    for name in ("model.safetensors", "config.json"):
+        (half / name).write_bytes(hub.files[name])
+    for url, offline in (("http://127.0.0.1:9", "0"), (hub.url, "1")):
+        assert _pull(folder, url, HF_HUB_OFFLINE=offline).startswith("RunnerGone")
+    hub.loses_files = True
+    assert _pull(folder, hub.url).startswith("RunnerGone")
+    assert list_installed(folder) == ()
+    hub.loses_files = False
+    assert _pull(folder, hub.url).startswith("pulled toy")
 
 
 @pytest.mark.usefixtures("needs_hub_client")

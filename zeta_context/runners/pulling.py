@@ -77,16 +77,21 @@ def _renamed(target: Path) -> dict[str, Any]:
 def _fetch(
     repository: str, partial: Path, *, file: str, revision: str | None, on_progress: OnProgress
 ) -> None:
-    from huggingface_hub import errors, snapshot_download
+    from huggingface_hub import HfApi, errors, snapshot_download
+    from huggingface_hub.utils import filter_repo_objects
 
+    patterns: dict[str, Any] = {
+        "allow_patterns": [file] if file else list(_WHOLE),
+        "ignore_patterns": list(_NEVER),
+    }
     try:
+        told = HfApi().model_info(repository, revision=revision)
         snapshot_download(
             repository,
-            revision=revision,
+            revision=told.sha,
             local_dir=partial,
-            allow_patterns=[file] if file else list(_WHOLE),
-            ignore_patterns=list(_NEVER),
             tqdm_class=_progress_bar(on_progress),
+            **patterns,
         )
     except errors.GatedRepoError:
         raise ModelRefused(
@@ -99,7 +104,11 @@ def _fetch(
         raise ModelRefused("a repository is called OWNER/NAME") from None
     except errors.RemoteEntryNotFoundError:
         raise ModelRefused(f"{repository} lacks a file that it lists") from None
-    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.HfHubHTTPError):
+    except errors.OfflineModeIsEnabled:
+        raise _unreachable("HF_HUB_OFFLINE is set") from None
+    except errors.HfHubHTTPError as problem:
+        raise _unreachable(_tell_status(problem)) from None
+    except errors.LocalEntryNotFoundError:
         raise _unreachable() from None
     except Exception as problem:
         # Which HTTP library the hub's client uses changes with its versions; theirs are the rest.
@@ -111,16 +120,32 @@ def _fetch(
         ):
             raise _unreachable() from None
         raise
+    # Where the hub goes away in between, its client gives back what there is, as if it were all.
+    names = [one.rfilename for one in told.siblings or ()]
+    if not all((partial / name).is_file() for name in filter_repo_objects(names, **patterns)):
+        raise _unreachable()
     wanted = [one for one in partial.iterdir() if one.suffix in (".safetensors", ".gguf")]
     if not wanted:
         what = file or "weights as safetensors"
         raise ModelRefused(f"{repository} has no {what}")
 
 
-def _unreachable() -> RunnerGone:
+def _tell_status(problem: Any) -> str:
+    """What the hub answered instead of a file."""
+    status = getattr(getattr(problem, "response", None), "status_code", None)
+    if status == 401:
+        return "it does not take your token: `hf auth login` gives it another"
+    return f"it answered {status}" if status else ""
+
+
+def _unreachable(why: str = "") -> RunnerGone:
+    """`HF_ENDPOINT` names another hub than the usual one: so its address is told."""
+    from huggingface_hub import constants
+
     return RunnerGone(
-        "the hub cannot be reached, now or from here; what was fetched is kept, and the next try "
-        "goes on from there. On a machine without a network use `zeta-context model import`"
+        f"the hub at {constants.ENDPOINT} cannot be reached, now or from here"
+        f"{f' ({why})' if why else ''}; what was fetched is kept, and the next try goes on from "
+        "there. On a machine without a network use `zeta-context model import`"
     )
 
 
