@@ -13,8 +13,8 @@
 ;;   (require 'zeta-context)
 ;;   (add-hook 'prog-mode-hook #'zeta-context-mode)
 ;;
-;; Needs the program `zeta-context' (uv tool install zeta-context).  Language servers run by eglot
-;; or lsp-mode can be put behind its proxy, which makes their definitions context of predictions:
+;; Needs the program `zeta-context': M-x zeta-context-install.  Language servers run by eglot or
+;; lsp-mode can be put behind its proxy, which makes their definitions context of predictions:
 ;;
 ;;   (zeta-context-wrap-eglot 'python-mode 'python-ts-mode)
 ;;   (zeta-context-wrap-lsp-mode)
@@ -67,13 +67,31 @@
   (concat "file://" (url-hexify-string (expand-file-name file)
                                        (cons ?/ (cons ?: url-unreserved-chars)))))
 
+(autoload 'zeta-context-install "zeta-context-install" "Install the program." t)
+
+(defun zeta-context--command ()
+  "The program and its first arguments; nil where it is not installed.
+Uv and pipx put it in a folder that need not be in the variable `exec-path'."
+  (if (executable-find (car zeta-context-program)) zeta-context-program
+    (let ((own (expand-file-name "~/.local/bin/zeta-context")))
+      (and (equal zeta-context-program '("zeta-context")) (file-executable-p own) (list own)))))
+
+(defvar zeta-context--told nil "Whether it was said that the program is missing.")
+
+(defun zeta-context--tell-missing ()
+  "Say once what to do without the program; nil."
+  (unless zeta-context--told
+    (setq zeta-context--told t)
+    (message "zeta-context is not installed: M-x zeta-context-install installs it"))
+  nil)
+
 (defun zeta-context--start ()
   "Start the agent, unless it runs or has died too often."
   (setq zeta-context--starts
         (cl-remove-if (lambda (at) (> (- (float-time) at) zeta-context--restart-window))
                       zeta-context--starts))
   (when (and (not zeta-context--agent) (not zeta-context--leaving)
-             (executable-find (car zeta-context-program))
+             (or (zeta-context--command) (zeta-context--tell-missing))
              (< (length zeta-context--starts) zeta-context--max-restarts))
     (push (float-time) zeta-context--starts)
     (let ((default-directory (or (car zeta-context--roots) default-directory)))
@@ -104,7 +122,7 @@
                           (make-process :name "zeta-context" :connection-type 'pipe :noquery t
                                         :coding 'utf-8-emacs-unix
                                         :stderr (get-buffer-create " *zeta-context stderr*")
-                                        :command (append zeta-context-program '("serve"))))
+                                        :command (append (zeta-context--command) '("serve"))))
                :on-shutdown #'zeta-context--ended)))
     (condition-case nil
         (apply #'make-instance 'jsonrpc-process-connection
@@ -633,15 +651,15 @@ With a prefix argument (LINE), take its next line."
      (with-temp-buffer
        (insert (jsonrpc--json-encode state))
        (let ((coding-system-for-write 'utf-8))
-         (apply #'call-process-region nil nil (car zeta-context-program) t t nil
-                (append (cdr zeta-context-program) '("wrong"))))
+         (apply #'call-process-region nil nil (car (zeta-context--command)) t t nil
+                (append (cdr (zeta-context--command)) '("wrong"))))
        (message "zeta-context: written to %s" (string-trim (buffer-string)))))))
 
 ;;;; Behind the proxy
 
 (defun zeta-context-wrap (command)
   "COMMAND, a list of strings, behind the proxy."
-  (append zeta-context-program '("proxy" "--") command))
+  (append (or (zeta-context--command) zeta-context-program) '("proxy" "--") command))
 
 (defun zeta-context-wrap-eglot (&rest modes)
   "Let eglot start the servers of MODES behind the proxy.

@@ -28,6 +28,8 @@ PIP = {
     "ruff": "ruff==0.17.6",
     "pyrefly": "pyrefly==1.4.1",
     "pylsp": "python-lsp-server==1.15.0",
+    "uv": "uv==0.13.9",
+    "pipx": "pipx==1.18.4",
 }
 NPM = {
     "typescript-language-server": ("typescript-language-server@5.3.0", "typescript@5.9.3"),

@@ -172,3 +172,23 @@ endfunction
 function! zeta_context#wrong() abort
   echomsg py3eval(printf('zeta_vim.wrong(%d, %d, %d)', bufnr(), line('.') - 1, charcol('.') - 1))
 endfunction
+
+" Install the library with uv or pipx, for the Python that is inside Vim.
+function! zeta_context#install() abort
+  let l:command = py3eval('zeta_vim.install_command()')
+  if empty(l:command)
+    echomsg 'zeta-context: install uv or pipx first'
+    return
+  endif
+  echomsg 'running ' .. join(l:command)
+  let s:told = []
+  let s:job = job_start(l:command, {
+        \ 'callback': {_, line -> add(s:told, line)}, 'exit_cb': function('s:installed')})
+endfunction
+
+function! s:installed(job, status) abort
+  call zeta_context#watch()
+  redrawstatus
+  echomsg a:status == 0 ? 'zeta-context is installed'
+        \ : 'zeta-context was not installed: ' .. join(s:told[-2:])
+endfunction

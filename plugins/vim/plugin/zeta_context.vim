@@ -21,6 +21,7 @@ for [s:key, s:name] in items(get(g:, 'zeta_context_keys', {
   endfor
 endfor
 
+command! ZetaInstall call zeta_context#install()
 command! ZetaWrong call zeta_context#wrong()
 command! ZetaStatus call zeta_context#status()
 

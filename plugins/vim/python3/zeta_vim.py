@@ -25,7 +25,8 @@ def find_library():
     except ImportError:
         pass
     program = vim.eval("get(g:, 'zeta_context_program', 'zeta-context')")
-    found = shutil.which(program)
+    # uv and pipx put it there, which need not be in the PATH.
+    found = shutil.which(program) or shutil.which(os.path.expanduser("~/.local/bin/zeta-context"))
     if found is None:
         return None
     with open(found, "rb") as script:
@@ -46,6 +47,19 @@ def find_library():
     import zeta_context
 
     return zeta_context
+
+
+def install_command():
+    """What installs the program with the Python that is inside Vim; empty without uv and pipx."""
+    root = os.path.abspath(os.path.join(os.path.realpath(__file__), "..", "..", "..", ".."))
+    is_clone = os.path.exists(os.path.join(root, "zeta_context", "cli", "main.py"))
+    source = root if is_clone else "zeta-context"
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if shutil.which("uv"):
+        return ["uv", "tool", "install", "--force", "--python", version, source]
+    if shutil.which("pipx"):
+        return ["pipx", "install", "--force", "--python", f"python{version}", source]
+    return []
 
 
 class Desk:
@@ -306,7 +320,9 @@ def tell_rejected():
 
 def reason():
     """Why nothing is offered."""
-    return f"zeta: {desk.reason}" if desk is not None and desk.reason else "zeta"
+    if desk is None:
+        return "zeta: not running, see :ZetaStatus"
+    return f"zeta: {desk.reason}" if desk.reason else "zeta"
 
 
 def counts():
@@ -341,6 +357,8 @@ def wrong(number, row, column):
 
 def status():
     """What happened so far, in lines."""
+    if desk is None and find_library() is None:
+        return [f"no library for Python {sys.version_info[0]}.{sys.version_info[1]}: :ZetaInstall"]
     return [f"{n:6d}  {name}" for name, n in sorted(counts().items())] or ["not running"]
 
 

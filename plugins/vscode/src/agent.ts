@@ -2,6 +2,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as vscode from "vscode";
+import { ownProgram } from "./install";
 import { CloseAction, ErrorAction, LanguageClient } from "vscode-languageclient/node";
 import { PROTOCOL } from "./protocol";
 
@@ -10,7 +11,11 @@ const RESTART_WINDOW_MS = 600_000;
 const SECTIONS = ["context", "model", "remote", "session"];
 
 export function program(): string {
-  return vscode.workspace.getConfiguration("zetaContext").get("program", "zeta-context");
+  const told = vscode.workspace.getConfiguration("zetaContext").get("program", "zeta-context");
+  const isInPath = (process.env.PATH ?? "")
+    .split(path.delimiter)
+    .some((folder) => fs.existsSync(path.join(folder, told)));
+  return path.isAbsolute(told) || isInPath ? told : (ownProgram() ?? told);
 }
 
 function toToml(value: unknown): string {

@@ -5,6 +5,7 @@ import type { LanguageClient } from "vscode-languageclient/node";
 import { createAgent, findMismatch, program } from "./agent";
 import { decorations } from "./display";
 import { tellEnvironment } from "./environment";
+import { install } from "./install";
 import { Offers } from "./offers";
 import { StatusPage } from "./status";
 
@@ -35,6 +36,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   on("status", () => statusPage.show());
   // The words are the program's own, and the decision is made there.
   on("consent", () => runInTerminal("consent", "status"));
+  on("install", () => install());
   on("wrong", () => writeWrong(agent));
   context.subscriptions.push(
     bar,
@@ -57,7 +59,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     await agent.start();
   } catch {
     bar.text = "$(warning) zeta";
-    bar.tooltip = `${program()} does not start: uv tool install zeta-context`;
+    bar.tooltip = `${program()} does not start: the command "Zeta: Install the Program" installs it`;
+    bar.command = "zetaContext.install";
     return;
   }
   bar.text = "zeta";

@@ -15,8 +15,10 @@ function M.program()
   if cmd then
     return vim.list_slice(cmd, 1, math.max(#cmd - (cmd[#cmd] == "serve" and 1 or 0), 1))
   end
-  local installed = vim.fs.joinpath(vim.fn.stdpath("data"), "zeta_context", "bin", "zeta-context")
-  for _, program in ipairs({ "zeta-context", installed }) do
+  local own = vim.fs.joinpath(vim.fn.stdpath("data"), "zeta_context", "bin", "zeta-context")
+  -- uv and pipx put it there, which need not be in the PATH.
+  local users = vim.fn.expand("~/.local/bin/zeta-context")
+  for _, program in ipairs({ "zeta-context", users, own }) do
     if vim.fn.executable(program) == 1 then
       return { program }
     end

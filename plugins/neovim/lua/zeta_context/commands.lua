@@ -58,22 +58,27 @@ function M.show_status()
   end
 end
 
-local INSTALLERS = {
-  { "uv", "tool", "install", "zeta-context" },
-  { "pipx", "install", "zeta-context" },
-}
+-- The clone that this plugin lies in, where it does; else the name that an index knows.
+local function find_source()
+  local here = vim.fs.dirname(debug.getinfo(1, "S").source:sub(2))
+  local root = vim.fs.normalize(vim.fs.joinpath(vim.uv.fs_realpath(here), "../../../.."))
+  return vim.uv.fs_stat(vim.fs.joinpath(root, "zeta_context/cli/main.py")) and root or "zeta-context"
+end
 
-local function own_venv()
+local function choose_installer(source)
+  if vim.fn.executable("uv") == 1 then
+    return { "uv", "tool", "install", "--force", source }
+  elseif vim.fn.executable("pipx") == 1 then
+    return { "pipx", "install", "--force", source }
+  end
   local folder = vim.fs.joinpath(vim.fn.stdpath("data"), "zeta_context")
   local pip = vim.fs.joinpath(folder, "bin", "pip")
-  local script = 'python3 -m venv "$0" && "$1" install --upgrade zeta-context'
-  return { "sh", "-c", script, folder, pip }
+  local script = 'python3 -m venv "$0" && "$1" install --upgrade "$2"'
+  return { "sh", "-c", script, folder, pip, source }
 end
 
 function M.install()
-  local command = vim.iter(INSTALLERS):find(function(one)
-    return vim.fn.executable(one[1]) == 1
-  end) or own_venv()
+  local command = choose_installer(find_source())
   vim.notify("running " .. table.concat(command, " "))
   vim.system(command, {}, vim.schedule_wrap(function(done)
     if done.code == 0 then

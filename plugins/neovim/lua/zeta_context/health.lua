@@ -12,7 +12,7 @@ function M.check()
   health.ok("Neovim " .. tostring(vim.version()))
   local program = agent.program()
   if not program then
-    health.error("zeta-context is not installed", { ":ZetaInstall", "uv tool install zeta-context" })
+    health.error("zeta-context is not installed", { ":ZetaInstall" })
     return
   end
   local done = vim.system(vim.list_extend(vim.deepcopy(program), { "--version" }), { text = true }):wait()
