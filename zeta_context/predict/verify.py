@@ -13,6 +13,7 @@ files that no other file depends on unasked. Knows nothing of proposers.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from zeta_context.context.questions import Server
 from zeta_context.counts import Counts
 from zeta_context.errors import ZetaError
 from zeta_context.events.projects import Projects
+from zeta_context.lsp.diagnostics import ServerDiagnostic
 from zeta_context.predict.showing import Lent, Showing, name_beside, own_server, stands_alone
 from zeta_context.predict.view import Document
 from zeta_context.text.edit import TextEdit, apply_edits
@@ -45,6 +47,7 @@ class _Error(NamedTuple):
 
 
 Errors = tuple[_Error, ...]
+_NUMBERS = itertools.count()
 
 
 class Verifier:
@@ -165,29 +168,39 @@ async def _errors_of(
     server: Showing, path: Path, document: Document, text: TextSnapshot
 ) -> Errors | None:
     """The errors that a server finds in a text shown as `path`; None: not told."""
-    server.sync(path, language=document.language, version=0, snapshot=text)
+    found: tuple[ServerDiagnostic, ...] | None
     if server.supports("textDocument/diagnostic"):
         # It stays, so that the next time only what is different is looked at again.
+        server.sync(path, language=document.language, version=0, snapshot=text)
         found = await server.diagnostics(path, timeout_s=TIMEOUT_S)
     else:
-        # What it says does not tell which text it is about: the text is shown anew each time.
-        try:
-            if not await server.was_told(path, timeout_s=TIMEOUT_S):
-                return None
-            found = server.known_diagnostics(path)
-            while True:
-                await asyncio.sleep(SETTLE_S)
-                more = server.known_diagnostics(path)
-                if more == found:
-                    break
-                found = more
-        finally:
-            server.close_document(path)
+        # What it says does not tell which text it is about, and may come late: each has a name.
+        path = path.with_name(f"{path.stem}{next(_NUMBERS)}{path.suffix}")
+        server.sync(path, language=document.language, version=0, snapshot=text)
+        found = await _listen(server, path)
+    if found is None:
+        return None
     return tuple(
         _Error(kind=(one.code, one.message), row=text.point(one.span.start).row)
         for one in found
         if one.severity == _ERROR
     )
+
+
+async def _listen(server: Showing, path: Path) -> tuple[ServerDiagnostic, ...] | None:
+    """What a server tells of a text that it has just been shown; it is taken away again."""
+    try:
+        if not await server.was_told(path, timeout_s=TIMEOUT_S):
+            return None
+        found = server.known_diagnostics(path)
+        while True:
+            await asyncio.sleep(SETTLE_S)
+            more = server.known_diagnostics(path)
+            if more == found:
+                return found
+            found = more
+    finally:
+        server.close_document(path)
 
 
 def _changed_rows(edits: Sequence[TextEdit], predicted: TextSnapshot) -> set[int]:
