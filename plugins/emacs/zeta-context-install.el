@@ -11,7 +11,7 @@
 (require 'zeta-context)
 
 (defun zeta-context-install--source ()
-  "The clone that this package lies in, where it does; else the name that an index knows."
+  "The clone that this package lies in, or the name that an index knows."
   (let* ((here (file-truename (or (locate-library "zeta-context-install") default-directory)))
          (root (expand-file-name "../.." (file-name-directory here))))
     (if (file-exists-p (expand-file-name "zeta_context/cli/main.py" root)) root "zeta-context")))
