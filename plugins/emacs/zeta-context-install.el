@@ -24,7 +24,7 @@
           (t (user-error "Install uv or pipx first, or set `zeta-context-program'")))))
 
 (defun zeta-context-install ()
-  "Install the program with uv or pipx, and start it for the buffers that wait for it."
+  "Install the program with uv or pipx, and start it where it is waited for."
   (interactive)
   (let ((command (zeta-context-install--command)))
     (message "running %s" (string-join command " "))
