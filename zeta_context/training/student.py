@@ -306,7 +306,7 @@ def _finish(
     losses = [one["loss"] for one in trainer.state.log_history if "loss" in one]
     target = output / "model"
     if trainer.accelerator.is_main_process or getattr(trainer, "is_fsdp_enabled", False):
-        _export(trainer, base, target)
+        _export(trainer, base, target, config)
     trained = Trained(
         model=target,
         rows=used,
@@ -321,8 +321,11 @@ def _finish(
     return trained
 
 
-def _export(trainer: Any, base: Path, target: Path) -> None:
-    """Write the whole weights, adapters merged in, as safetensors beside the tokenizer's files."""
+def _export(trainer: Any, base: Path, target: Path, config: StudentConfig) -> None:
+    """Write the whole weights, adapters merged in, as safetensors beside the tokenizer's files.
+
+    Sharded weights are gathered first; adapters among them are merged in a model that is whole.
+    """
     import torch
 
     model = trainer.accelerator.unwrap_model(trainer.model)
@@ -331,7 +334,10 @@ def _export(trainer: Any, base: Path, target: Path) -> None:
         return
     if hasattr(model, "merge_and_unload"):
         if state is not None:
-            model.load_state_dict(state, strict=False)
+            from peft import get_peft_model
+
+            model = get_peft_model(_load(base, config), _adapters(config))
+            model.load_state_dict(state)
             state = None
         model = model.merge_and_unload()
     partial = target.with_name(target.name + ".partial")
