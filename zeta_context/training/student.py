@@ -8,6 +8,7 @@ runner loads and that converters to GGUF read. The only module of the training t
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -232,7 +233,8 @@ def _arguments(output: Path, config: StudentConfig) -> dict[str, Any]:
         "seed": config.seed,
         "bf16": config.dtype == "bfloat16" and not on_cpu,
         "use_cpu": on_cpu,
-        "ddp_backend": "gloo" if on_cpu else None,
+        # One process alone has nobody to talk to, and a backend would make it look for others.
+        "ddp_backend": "gloo" if on_cpu and int(os.environ.get("WORLD_SIZE", "1")) > 1 else None,
         "report_to": "none",
         "dataloader_pin_memory": False,
         "disable_tqdm": True,
