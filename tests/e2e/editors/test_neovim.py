@@ -367,6 +367,27 @@ def test_a_rename_goes_on_in_a_file_that_was_not_open(project: Path, wrap: str, 
         nvim.kill()
 
 
+def test_nothing_is_predicted_while_a_menu_or_a_snippet_is_there(old_nvim: Neovim) -> None:
+    nvim = old_nvim
+    rename_twice(nvim)
+    nvim.press("<M-n>")
+    before = nvim.counts().get("editor_busy", 0)
+    nvim.press("Gorun_<C-n>")
+    nvim.wait_for(lambda: nvim.lua("return vim.fn.pumvisible()") == 1)
+    nvim.wait_for(lambda: nvim.counts().get("editor_busy", 0) > before)
+    assert not nvim.has_prediction()
+    nvim.press("<C-e><Esc>")
+    asked = nvim.counts().get("editor_busy", 0)
+    nvim.press("oa")
+    nvim.wait_for(
+        lambda: "editor_busy" not in nvim.lua("return require('zeta_context').statusline()")
+    )
+    assert nvim.counts().get("editor_busy", 0) == asked
+    nvim.lua("vim.snippet.expand('print(${1:text})$0')")
+    nvim.type("x")
+    nvim.wait_for(lambda: nvim.counts().get("editor_busy", 0) > asked)
+
+
 def test_predictions_that_are_turned_off_leave_no_process(project: Path) -> None:
     config = Path(os.environ["XDG_CONFIG_HOME"]) / "zeta-context" / "config.toml"
     config.parent.mkdir(parents=True)
