@@ -10,11 +10,10 @@ from tests.predict.desk import Scripted, cut, put, swap
 from tests.predict.test_reversal import Work
 from zeta_context.context.syntax import parse
 from zeta_context.events.change import Change
-from zeta_context.predict.causes import Cause, find_cause
+from zeta_context.predict.causes import Cause, find_cause, has_word
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.predict.proposers.ripple import RippleProposer
 from zeta_context.predict.ripples import Place, Ripple, Ripples
-from zeta_context.predict.sites import has_word
 from zeta_context.predict.view import Document, View
 from zeta_context.prompt.input import PromptInput
 from zeta_context.text.edit import TextEdit
@@ -290,7 +289,16 @@ def test_a_ripple_is_followed_until_the_user_does_something_else() -> None:
     assert is_followed()
     text = after(ripples, text, swap(18, 22, "fetch_all"))
     assert is_followed()
-    after(ripples, text, put(len(text), "x = 1\n"))
+    ripples.begin(rename_cause(), PLACES)
+    cut_out = NOW.edit(Span(14, 18), "")
+    put_in = cut_out.edit(Span(14, 14), "fetch")
+    changes = [
+        Change(NOW, cut_out, Span(14, 18), Span(14, 14)),
+        Change(cut_out, put_in, Span(14, 14), Span(14, 19)),
+    ]
+    ripples.follow(("shop", "a.py"), changes)
+    assert is_followed()
+    after(ripples, put_in, put(len(put_in), "x = 1\n"))
     assert not is_followed()
 
 

@@ -297,6 +297,55 @@ def test_it_quits_and_leaves_no_process_behind(emacs: Emacs) -> None:
     wait_for(lambda: not Path(f"/proc/{pid}").exists())
 
 
+PRICES = "def total(prices):\n    return sum(prices)\n\n\nprint(total([1]))\n"
+BASKET = "from main import total\n\n\ndef pay(basket):\n    return total(basket)\n"
+
+
+def test_a_rename_goes_on_in_a_file_that_was_not_open(
+    project: Path, tmp_path: Path, keep: Keep
+) -> None:
+    if not Path(sys.executable).with_name("ty").exists():
+        pytest.skip("ty is not installed")
+    (project / "main.py").write_text(PRICES)
+    (project / "basket.py").write_text(BASKET)
+    config = Path(os.environ["XDG_CONFIG_HOME"]) / "zeta-context" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[context]\ndefinitions = true\n")
+    more = "(add-hook 'python-mode-hook #'zeta-context-mode)"
+    emacs = Emacs(project, tmp_path / "e", more)
+    try:
+        wait_for(lambda: emacs.lisp("(and zeta-context--open t)"))
+        emacs.press("\x13total\r")
+        time.sleep(2)  # the server reads the project, and is asked where the name is used
+        emacs.press("\x02")
+        time.sleep(1)
+        emacs.press("\x1bb\x1bd")
+        for key in "amount":
+            emacs.press(key)
+        emacs.press("\x0e")
+        emacs.wait_for_prediction()
+        emacs.press("\x1b\r")
+        emacs.press("\x1b\r")
+        assert emacs.rows[4] == "print(amount([1]))"
+        wait_for(
+            lambda: any("place 2 of 3, in basket.py:1" in row for row in emacs.terminal.screen())
+        )
+        keep(emacs.terminal.screen())
+        emacs.press("\x1b\r")
+        wait_for(lambda: emacs.lisp("(buffer-name)") == "basket.py")
+        assert emacs.rows == BASKET.splitlines()
+        for row in (0, 4):
+            emacs.wait_for_prediction()
+            if emacs.row != row:
+                emacs.press("\x1b\r")
+            assert emacs.row == row
+            emacs.press("\x1b\r")
+        assert emacs.rows == BASKET.replace("total", "amount").splitlines()
+        assert (project / "basket.py").read_text() == BASKET
+    finally:
+        emacs.close()
+
+
 @pytest.mark.parametrize("peer", ["eglot", "lsp-mode"])
 def test_a_server_behind_the_proxy_predicts(
     program: Program, project: Path, tmp_path: Path, peer: str

@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from zeta_context.predict.causes import has_word
 from zeta_context.predict.centering import center
 from zeta_context.predict.prediction import Discarded, Jump, Prediction
 from zeta_context.predict.ripples import Place, Ripple
@@ -252,8 +253,8 @@ def _is_half_typed(ripple: Ripple, view: View) -> bool:
         return False
     at_end = cause.span.start < view.cursor <= cause.span.end
     return at_end and not any(
-        cause.new_name in one.snapshot.slice(Span(0, start))
-        or cause.new_name in one.snapshot.slice(Span(end, len(one.snapshot)))
+        has_word(one.snapshot.slice(Span(0, start)), cause.new_name)
+        or has_word(one.snapshot.slice(Span(end, len(one.snapshot))), cause.new_name)
         for one, start, end in (
             (one, *(cause.span if one.path == cause.path else (0, 0)))
             for one in (document, *view.others)
