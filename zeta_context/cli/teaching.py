@@ -18,10 +18,11 @@ def teacher_options(function: _F) -> _F:
     options = (
         click.option(
             "--api",
-            type=click.Choice(["anthropic", "openai", "command"]),
+            type=click.Choice(["anthropic", "openai", "command", "programmatic"]),
             default="openai",
             show_default=True,
-            help="Whose words the teacher speaks; `command` runs one for each question.",
+            help="Whose words the teacher speaks; `command` runs one for each question, "
+            "`programmatic` needs no model, no network and no key.",
         ),
         click.option("--endpoint", default="", metavar="URL|COMMAND"),
         click.option("--model", default="", metavar="NAME"),
