@@ -167,7 +167,7 @@ Uv and pipx put it in a folder that need not be in the variable `exec-path'."
 (defvar-local zeta-context--version 0)
 (defvar-local zeta-context--before nil "The place of a change that is about to be made.")
 (defvar-local zeta-context--out-of-step nil "Whether the whole text is to be told.")
-(defvar-local zeta-context--batch nil "Changes that are told as one; t while there are none yet.")
+(defvar-local zeta-context--telling t "Whether changes are told as they are made.")
 
 (defun zeta-context--buffer-uri ()
   "The URI of this buffer."
@@ -219,13 +219,12 @@ Uv and pipx put it in a folder that need not be in the variable `exec-path'."
     (pcase zeta-context--before
       ((and `(,from ,to ,start ,stop)
             (guard (and (not zeta-context--out-of-step) (= from beg) (= (- to from) length))))
-       (let ((change `(:range (:start ,start :end ,stop)
-                       :text ,(save-restriction
-                                (widen)
-                                (buffer-substring-no-properties beg end)))))
-         (if zeta-context--batch
-             (push change zeta-context--batch)
-           (zeta-context--did-change (vector change)))))
+       (when zeta-context--telling
+         (zeta-context--did-change
+          `[(:range (:start ,start :end ,stop)
+             :text ,(save-restriction
+                      (widen)
+                      (buffer-substring-no-properties beg end)))])))
       (_ (setq zeta-context--out-of-step t)))
     (setq zeta-context--before nil)))
 

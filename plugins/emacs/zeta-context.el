@@ -134,33 +134,36 @@
 (defun zeta-context--apply (edits)
   "Make EDITS, which are all against the text as it is.
 Gives where the last one ends."
-  (let ((batch (eq (zeta-context--peer) 'own))
-        (places (cl-map 'list
+  (let ((places (cl-map 'list
                         (lambda (edit)
                           (let ((range (plist-get edit :range)))
                             (list (copy-marker (zeta-context--point (plist-get range :start)))
                                   (copy-marker (zeta-context--point (plist-get range :end)))
                                   (plist-get edit :newText))))
                         edits))
+        (own (eq (zeta-context--peer) 'own))
         (stop nil))
     (undo-boundary)
-    (when batch
-      (zeta-context--flush)
-      (setq zeta-context--batch (list t)))
-    (save-excursion
-      (save-restriction
-        (widen)
-        (dolist (place (reverse places))
-          (pcase-let ((`(,beg ,end ,text) place))
-            (goto-char beg)
-            (delete-region beg end)
-            (insert text)
-            (unless stop (setq stop (point-marker)))))))
-    (when batch
-      (let ((changes (butlast zeta-context--batch)))
-        (setq zeta-context--batch nil)
-        (when (and changes (not zeta-context--out-of-step))
-          (zeta-context--did-change (vconcat (reverse changes))))))
+    (when own (zeta-context--flush))
+    (let ((zeta-context--telling (not own)))
+      (save-excursion
+        (save-restriction
+          (widen)
+          (dolist (place (reverse places))
+            (pcase-let ((`(,beg ,end ,text) place))
+              (goto-char beg)
+              ;; One change for whoever looks on, such as eglot.
+              (combine-change-calls beg end
+                (delete-region beg end)
+                (insert text))
+              (unless stop (setq stop (point-marker))))))))
+    ;; From the last to the first, each is where it was said to be.
+    (when (and own (not zeta-context--out-of-step))
+      (zeta-context--did-change
+       (cl-map 'vector
+               (lambda (edit)
+                 (list :range (plist-get edit :range) :text (plist-get edit :newText)))
+               (reverse edits))))
     (undo-boundary)
     stop))
 
