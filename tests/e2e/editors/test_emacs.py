@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
-from tests.e2e.editors.conftest import MAIN
+from tests.e2e.editors.conftest import BASKET, MAIN, PRICES
 from tests.e2e.editors.parts import may_fetch, need_program
 from tests.e2e.servers import Program, need
 from tools.terminal import Terminal, wait_for
@@ -102,6 +103,9 @@ class Emacs:
     def row(self) -> int:
         line: int = self.lisp("(line-number-at-pos)")
         return line - 1
+
+    def reads(self, row: int, text: str) -> bool:
+        return self.rows[row] == text
 
     def has_prediction(self) -> bool:
         return bool(self.lisp("(and (zeta-context-has-prediction) t)"))
@@ -279,6 +283,51 @@ def test_a_killed_agent_is_there_again_without_a_word(emacs: Emacs) -> None:
     assert "xited" not in new
 
 
+def test_a_rename_goes_on_in_a_file_that_was_not_open(
+    program: Program, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: Keep
+) -> None:
+    ty = Path(sys.executable).with_name("ty")
+    if not ty.exists():
+        pytest.skip("ty is not installed")
+    monkeypatch.setenv("PATH", f"{ty.parent}{os.pathsep}{os.environ['PATH']}")
+    (project / "prices.py").write_text(PRICES)
+    (project / "basket.py").write_text(BASKET)
+    config = Path(os.environ["XDG_CONFIG_HOME"]) / "zeta-context" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[context]\ndefinitions = true\n")
+    more = "(add-hook 'prog-mode-hook #'zeta-context-mode)"
+    emacs = Emacs(program, project, tmp_path / "e", more)
+    try:
+        emacs.press("\x18\x06prices.py\r")
+        wait_for(lambda: emacs.lisp('(and zeta-context--open (equal (buffer-name) "prices.py"))'))
+        emacs.go_to(0, "total")
+        time.sleep(2)  # the server reads the project, and is asked where the name is used
+        emacs.press("\x02")
+        emacs.press("\x06")
+        time.sleep(1)
+        emacs.press("\x1b\x7f")
+        emacs.terminal.type("amount")
+        emacs.press("\x0e")
+        emacs.wait_for_prediction()
+        emacs.press("\x1b\r")
+        emacs.press("\x1b\r")
+        wait_for(lambda: emacs.rows[4] == "print(amount([1]))")
+        told = "→ `total` is called `amount` now: place 2 of 3, in basket.py:1"
+        wait_for(lambda: any(told in row for row in emacs.terminal.screen()))
+        keep(emacs.terminal.screen())
+        emacs.press("\x1b\r")
+        wait_for(lambda: emacs.lisp("(buffer-name)") == "basket.py")
+        for row in (0, 4):
+            emacs.wait_for_prediction()
+            if emacs.row != row:
+                emacs.press("\x1b\r")
+            emacs.press("\x1b\r")
+            wait_for(partial(emacs.reads, row, BASKET.splitlines()[row].replace("total", "amount")))
+        assert (project / "basket.py").read_text() == BASKET
+    finally:
+        emacs.close()
+
+
 def test_a_wrong_prediction_is_written_down_as_a_scenario(emacs: Emacs, tmp_path: Path) -> None:
     emacs.rename_twice()
     emacs.press("\x1bxzeta-context-wrong\r")
@@ -295,55 +344,6 @@ def test_it_quits_and_leaves_no_process_behind(emacs: Emacs) -> None:
     emacs.press("\x18\x03")
     assert emacs.terminal.process.wait(10) == 0
     wait_for(lambda: not Path(f"/proc/{pid}").exists())
-
-
-PRICES = "def total(prices):\n    return sum(prices)\n\n\nprint(total([1]))\n"
-BASKET = "from main import total\n\n\ndef pay(basket):\n    return total(basket)\n"
-
-
-def test_a_rename_goes_on_in_a_file_that_was_not_open(
-    project: Path, tmp_path: Path, keep: Keep
-) -> None:
-    if not Path(sys.executable).with_name("ty").exists():
-        pytest.skip("ty is not installed")
-    (project / "main.py").write_text(PRICES)
-    (project / "basket.py").write_text(BASKET)
-    config = Path(os.environ["XDG_CONFIG_HOME"]) / "zeta-context" / "config.toml"
-    config.parent.mkdir(parents=True)
-    config.write_text("[context]\ndefinitions = true\n")
-    more = "(add-hook 'python-mode-hook #'zeta-context-mode)"
-    emacs = Emacs(project, tmp_path / "e", more)
-    try:
-        wait_for(lambda: emacs.lisp("(and zeta-context--open t)"))
-        emacs.press("\x13total\r")
-        time.sleep(2)  # the server reads the project, and is asked where the name is used
-        emacs.press("\x02")
-        time.sleep(1)
-        emacs.press("\x1bb\x1bd")
-        for key in "amount":
-            emacs.press(key)
-        emacs.press("\x0e")
-        emacs.wait_for_prediction()
-        emacs.press("\x1b\r")
-        emacs.press("\x1b\r")
-        assert emacs.rows[4] == "print(amount([1]))"
-        wait_for(
-            lambda: any("place 2 of 3, in basket.py:1" in row for row in emacs.terminal.screen())
-        )
-        keep(emacs.terminal.screen())
-        emacs.press("\x1b\r")
-        wait_for(lambda: emacs.lisp("(buffer-name)") == "basket.py")
-        assert emacs.rows == BASKET.splitlines()
-        for row in (0, 4):
-            emacs.wait_for_prediction()
-            if emacs.row != row:
-                emacs.press("\x1b\r")
-            assert emacs.row == row
-            emacs.press("\x1b\r")
-        assert emacs.rows == BASKET.replace("total", "amount").splitlines()
-        assert (project / "basket.py").read_text() == BASKET
-    finally:
-        emacs.close()
 
 
 @pytest.mark.parametrize("peer", ["eglot", "lsp-mode"])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.editors import first_try
-from tests.e2e.editors.conftest import MAIN
+from tests.e2e.editors.conftest import BASKET, MAIN, PRICES
 from tests.e2e.editors.neovim import PLUGIN, PROGRAM, Neovim
 from tests.e2e.servers import Program, need
 from zeta_context.evals.scenario import texts_before
@@ -304,10 +304,6 @@ def test_a_server_behind_the_proxy_predicts_instead_of_the_agent(project: Path) 
         assert nvim.wait_for(lambda: nvim.counts().get("accepted")) == 1
     finally:
         nvim.kill()
-
-
-PRICES = "def total(prices):\n    return sum(prices)\n\n\nprint(total([1]))\n"
-BASKET = "from prices import total\n\n\ndef pay(basket):\n    return total(basket)\n"
 
 
 IS_READY = """
