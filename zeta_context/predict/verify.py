@@ -35,6 +35,10 @@ Verdict = Literal["better", "neutral", "worse", "unknown"]
 TIMEOUT_S = 2.0
 """So long a server may take to answer, whoever has stopped waiting."""
 
+MAX_LATE = 3
+SPARED_S = 60.0
+"""After so many answers in a row that came too late, an editor's server is spared for so long."""
+
 SETTLE_S = 0.2
 """A server that is not asked but tells may tell in several parts, at most so long apart."""
 
@@ -69,6 +73,8 @@ class Verifier:
         self._shown: tuple[Showing, Path] | None = None
         self._work: set[asyncio.Task[Verdict]] = set()
         self._turn = asyncio.Lock()
+        self._late = 0
+        self._late_until = 0.0
 
     async def check(
         self,
@@ -91,6 +97,9 @@ class Verifier:
         if is_lent and not stands_alone(document):
             self._counts.add("verify_not_alone")
             return "unknown"
+        if is_lent and self._is_spared:
+            self._counts.add("verify_too_slow")
+            return "unknown"
         work = asyncio.create_task(
             self._compare(server, document, edits, is_lent=is_lent, is_step=is_step)
         )
@@ -99,7 +108,18 @@ class Verifier:
         await asyncio.wait((work,), timeout=deadline_s)
         verdict: Verdict = work.result() if work.done() and not work.cancelled() else "unknown"
         self._counts.add(f"verify_{verdict}")
+        if work.done():
+            self._late = 0
+        else:
+            self._late += 1
+            self._late_until = self._clock() + SPARED_S
         return verdict
+
+    @property
+    def _is_spared(self) -> bool:
+        """Whether an editor's server is busy with the last question, or always too late."""
+        is_late = self._late >= MAX_LATE and self._clock() < self._late_until
+        return is_late or self._turn.locked()
 
     async def aclose(self) -> None:
         """Give up what is being asked."""
