@@ -85,12 +85,14 @@ def token(name: str, data: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def stats(data: Path, index: str, files: str, as_json: bool) -> None:
     """Count what the store holds."""
+    settings = _settings(data, index, files)
     from zeta_context.ingest.report import count_records
-    from zeta_context.ingest.serve import open_store
+    from zeta_context.ingest.serve import open_counted, open_store
 
-    store = open_store(_settings(data, index, files))
-    counted = count_records(store)
+    store, rows = open_store(settings), open_counted(settings)
+    counted = {**count_records(store), "rows_of_counts": rows.n_rows()}
     asyncio.run(store.aclose())
+    rows.close()
     if as_json:
         click.echo(json.dumps(counted))
         return
