@@ -6,8 +6,10 @@ Needs scikit-learn (not a dependency: nothing else does, and nothing at run time
 fitted: of one place (is this rule's edit part of what the commit changed there?), and of a group
 of neighbouring places (is the whole group exactly one of the remaining hunks?). The second one
 learns from what the first says of repositories that it was not fitted on, and the table printed is
-of repositories that neither was fitted on. `--write` then fits both on everything and replaces
-`confidence.json`.
+of repositories that neither was fitted on. Files of public repositories are long, what people try
+first is short: every case whose hunks lie close together is taken twice, once as it is and once
+with the lines far from them cut off (`crop_case`). `--write` then fits both on everything and
+replaces `confidence.json`, which names the repositories with their commits.
 """
 
 from __future__ import annotations
@@ -16,15 +18,16 @@ import difflib
 import json
 import random
 import re
+import subprocess
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tests.bench.cases import LANGUAGES, Hunk, read_cases
+from tests.bench.cases import LANGUAGES, Case, Hunk, find_git_dir, read_cases
 from tests.bench.repeat import Step, replay_case
 from zeta_context.predict.proposers.repeat import confidence
 from zeta_context.predict.proposers.repeat.assembly import (
@@ -39,10 +42,12 @@ from zeta_context.predict.proposers.repeat.evidence import (
     Scored,
     weigh_rules,
 )
-from zeta_context.predict.proposers.repeat.rules import learn_rules
+from zeta_context.predict.proposers.repeat.learning import learn_rules
 from zeta_context.predict.proposers.repeat.scene import Scene, make_scene
 
 MAX_SITES = 80
+MAX_CROPPED = 60
+CROP_MARGIN = 6
 MAX_HUNK_TOKENS = 800
 SITE_MODEL = {
     "learning_rate": 0.08,
@@ -75,11 +80,28 @@ class Moment:
 def read_moments(repo: Path, limit: int) -> Iterator[Moment]:
     """The steps of a repository, those within hunks included."""
     parts = random.Random(0)
-    for case in read_cases(repo, extensions=tuple(LANGUAGES), limit=limit):
-        for step in replay_case(case, parts=parts):
-            text = "".join(step.lines)
-            scene = make_scene(text, step.events, "project", case.path, step.cursor_row)
-            yield Moment(step, scene, weigh_rules(scene, learn_rules(scene.examples)))
+    for whole in read_cases(repo, extensions=tuple(LANGUAGES), limit=limit):
+        cropped = crop_case(whole)
+        for case in (whole,) if cropped is None else (whole, cropped):
+            for step in replay_case(case, parts=parts):
+                text = "".join(step.lines)
+                scene = make_scene(text, step.events, "project", case.path, step.cursor_row)
+                yield Moment(step, scene, weigh_rules(scene, learn_rules(scene.examples)))
+
+
+def crop_case(case: Case) -> Case | None:
+    """The case in a file of few lines; None where its hunks lie too far apart for one.
+
+    Short are `MAX_CROPPED` lines, of a file of at least twice as many: up to `CROP_MARGIN` lines
+    are left above the first hunk and below the last.
+    """
+    first, last = case.hunks[0], case.hunks[-1]
+    start = max(0, first.old_row - CROP_MARGIN)
+    end = min(len(case.lines), last.old_row + len(last.old) + CROP_MARGIN)
+    if end - start > min(MAX_CROPPED, len(case.lines) // 2):
+        return None
+    hunks = tuple(replace(hunk, old_row=hunk.old_row - start) for hunk in case.hunks)
+    return replace(case, lines=case.lines[start:end], hunks=hunks)
 
 
 def is_site_right(one: Scored, step: Step) -> bool:
@@ -223,6 +245,24 @@ def export_model(model: Any, names: Sequence[str]) -> dict[str, Any]:
     return {"features": list(names), "base": round(base, 5), "trees": trees}
 
 
+def describe_repo(repo: Path) -> str:
+    """The repository's name and the commit at which it was read."""
+    git_dir = find_git_dir(repo)
+    head = subprocess.run(
+        ["git", f"--git-dir={git_dir}", "rev-parse", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return f"{_name_repo(repo)}@{head.stdout.strip()}"
+
+
+def _name_repo(repo: Path) -> str:
+    """The last part of the path that names it: `flask` of `x/flask` and of `x/flask/.git`."""
+    parts = [part.removesuffix(".git") for part in repo.resolve().parts]
+    return next(part for part in reversed(parts) if part not in ("", "repo"))
+
+
 def _print_curve(name: str, steps: int, best: list[tuple[float, bool]]) -> None:
     cells = []
     for least in (0.5, 0.6, 0.65, 0.7, 0.75, 0.8):
@@ -257,6 +297,8 @@ def main(repos: tuple[Path, ...], limit: int, folds: int, write: bool) -> None:
     _print_curve("all", sum(sample.steps for sample in groups.values()), every)
     if write:
         data = {
+            "fitted_on": [describe_repo(repo) for repo in repos],
+            "cases": limit,
             "site": export_model(fit_samples(list(sites.values()), SITE_MODEL), SITE_FEATURES),
             "group": export_model(
                 fit_samples(list(groups.values()), GROUP_MODEL), (*GROUP_FEATURES, *SITE_FEATURES)
