@@ -186,6 +186,13 @@ def test_a_half_typed_word_is_not_carried_on() -> None:
     assert silence(make_view(texts, cursor=cursor)) == "half_typed"
 
 
+def test_a_word_that_stood_there_before_is_not_half_typed() -> None:
+    texts = replace_in_turn("a(20)\nb(31)\nb(40)\n", ("b(31)", "b(n=31)"))
+    cursor = texts[-1].index("31") + len("31")
+    answer = RepeatProposer().propose(make_view(texts, cursor=cursor))
+    assert isinstance(answer, Prediction) or answer.reason != "half_typed"
+
+
 def test_an_edit_that_was_undone_teaches_nothing() -> None:
     texts = replace_in_turn(USERS, ("user =", "account ="), ("account =", "user ="))
     assert silence(make_view(texts)) == "no_rule"

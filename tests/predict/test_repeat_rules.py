@@ -5,16 +5,23 @@ from __future__ import annotations
 import pytest
 
 from zeta_context.predict.proposers.repeat.changes import Change, parse_runs
-from zeta_context.predict.proposers.repeat.matching import Page, Reach, find_sites, restyle
+from zeta_context.predict.proposers.repeat.learning import learn_rules
+from zeta_context.predict.proposers.repeat.matching import Reach, find_sites, restyle
+from zeta_context.predict.proposers.repeat.page import Page
 from zeta_context.predict.proposers.repeat.rules import (
     AnyRule,
     BlockRule,
     TemplateRule,
     TokenRule,
     WordRule,
-    learn_rules,
 )
-from zeta_context.predict.proposers.repeat.tokens import comment_start, is_quoted, split_words
+from zeta_context.predict.proposers.repeat.tokens import (
+    comment_start,
+    is_defining,
+    is_quoted,
+    read_line,
+    split_words,
+)
 
 
 def make_change(old: str, new: str, *, above: str = "", below: str = "", row: int = 0) -> Change:
@@ -82,8 +89,69 @@ def test_a_template_fills_its_holes_with_what_stands_at_the_place() -> None:
 
 
 def test_a_template_adds_an_argument_after_arguments_of_any_form() -> None:
-    (rule,) = learn("x = open(path, mode)", "x = open(path, mode, encoding=None)", TemplateRule)
-    assert rewrite(rule, "with open(f(1)) as g:") == ["with open(f(1), encoding=None) as g:"]
+    rules = learn("x = open(path, mode)", "x = open(path, mode, encoding=None)", TemplateRule)
+    made = [text for rule in rules for text in rewrite(rule, "with open(f(1)) as g:")]
+    assert made == ["with open(f(1), encoding=None) as g:"]
+
+
+def test_a_template_of_a_call_keeps_to_the_place_of_the_argument() -> None:
+    call, *_ = learn("ramp(20, 600, 240)", "ramp(20, 600, minutes=240)", TemplateRule)
+    assert rewrite(call, "ramp(f(1, 2), 90, 30)") == ["ramp(f(1, 2), 90, minutes=30)"]
+    assert rewrite(call, "ramp(1, 2)") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("append(out, user.town)", "append(out, user.town, len(user.town))"),
+        ("append(log, other.town)", "append(log, other.town, len(other.town))"),
+        ("append(out, user.name)", "append(out, user.name, len(user.name))"),
+        ("append(out, town)", "append(out, town, len(user.name))"),
+    ],
+)
+def test_an_added_text_follows_the_names_of_its_line_where_it_is_built_alike(
+    line: str, expected: str
+) -> None:
+    rules = learn("append(out, user.name)", "append(out, user.name, len(user.name))", TemplateRule)
+    assert expected in [text for rule in rules for text in rewrite(rule, line)]
+
+
+def test_an_added_name_that_stayed_while_the_lines_differed_stays() -> None:
+    changes = [
+        make_change("send(user)", "send(user, to=user)"),
+        make_change("send(admin)", "send(admin, to=user)"),
+    ]
+    made = {
+        text
+        for rule in learn_rules(changes)
+        if isinstance(rule, TemplateRule)
+        for text in rewrite(rule, "send(guest)")
+    }
+    assert made == {"send(guest, to=user)"}
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("#define ROOM 4", "ROOM"),
+        ("private final String title;", "title"),
+        ("static int size(struct box *box, int depth)", "depth"),
+        ("def f(count: int) -> None:", "count"),
+        ("self.total = 0", "total"),
+        ("val total = 0", "total"),
+    ],
+)
+def test_a_name_is_defined_where_it_gets_its_meaning(line: str, name: str) -> None:
+    tokens = read_line(line).tokens
+    at = tokens.index(name)
+    assert is_defining(tokens, at, at + 1)
+
+
+@pytest.mark.parametrize("line", ["return total;", "x = total", "if not total:", "f(total)"])
+def test_a_name_is_not_defined_where_it_is_used(line: str) -> None:
+    tokens = read_line(line).tokens
+    at = tokens.index("total")
+    assert not is_defining(tokens, at, at + 1)
 
 
 def test_a_place_that_already_reads_as_the_rule_would_make_it_is_no_place() -> None:

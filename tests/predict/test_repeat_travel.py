@@ -68,3 +68,19 @@ async def test_the_new_name_of_a_method_is_carried_to_other_files(tmp_path: Path
     assert isinstance(answer, Prediction), answer
     assert answer.path == "other.py"
     assert answer.edits[0].new_text in ("find_reader", "reader")
+
+
+async def test_a_macro_that_was_renamed_in_a_header_is_renamed_where_it_is_used(
+    tmp_path: Path,
+) -> None:
+    header = "#define QUEUE_ROOM 64\n\nstruct queue {\n    int values[QUEUE_ROOM];\n};\n"
+    async with Session(tmp_path, settings=QUIET) as session:
+        session.open("queue.h", header)
+        session.open("queue.c", "int push(int used)\n{\n    return used == QUEUE_ROOM;\n}\n")
+        while "ROOM" in (now := session.document("queue.h").snapshot.text):
+            start = now.index("QUEUE_ROOM")
+            session.edit("queue.h", Span(start, start + len("QUEUE_ROOM")), "QUEUE_LIMIT")
+        answer = await session.predict("queue.c", cursor=0)
+    assert isinstance(answer, Prediction), answer
+    assert answer.path == "queue.c"
+    assert answer.edits[0].new_text in ("QUEUE_LIMIT", "LIMIT")

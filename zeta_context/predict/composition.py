@@ -63,11 +63,9 @@ def compose(
     offers = Offers(counts, rejections)
     ripples = Ripples()
     follower = Follower(offers, ripples)
-    # Off is off: nobody will ask who typed what.
-    observer = follower if settings.gating.enabled else None
-    tracker = Tracker(counts=counts, clock=clock, observer=observer)
+    tracker = Tracker(counts=counts, clock=clock, observer=follower)
     if not settings.gating.enabled:
-        # No server is started, either.
+        # Off is off: no server is started for what nobody will ask.
         context = replace(context, definitions=False)
     gatherer = ContextGatherer(projects, context, counts)
     if proposers is None:

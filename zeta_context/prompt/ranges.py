@@ -30,17 +30,15 @@ def expand_rows_evenly(
     left = max(0, budget - cost(row))
     while left > 0 and (first > 0 or last < row_count - 1):
         if last < row_count - 1:
-            price = cost(last + 1)
-            if price > left:
+            if cost(last + 1) > left:
                 break
             last += 1
-            left -= price
+            left -= cost(last)
         if first > 0 and left > 0:
-            price = cost(first - 1)
-            if price > left:
+            if cost(first - 1) > left:
                 break
             first -= 1
-            left -= price
+            left -= cost(first)
     return first, last, left
 
 

@@ -126,11 +126,9 @@ def read_outcomes(path: Path) -> Iterator[OutcomeCounts]:
 def write_outcomes(path: Path, rows: Iterable[OutcomeCounts]) -> None:
     """Add rows to a file of JSON lines; a file that is full gives way to a new one, and is kept."""
     set_full_aside(path)
-    with path.open("ab") as file:
-        if file.tell() and path.read_bytes()[-1:] != b"\n":
-            file.write(b"\n")  # the line before was cut off by a kill: end it
+    with path.open("a", encoding="utf-8") as file:
         for row in rows:
-            file.write(json.dumps(asdict(row)).encode() + b"\n")
+            file.write(json.dumps(asdict(row)) + "\n")
 
 
 def sum_by_install(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zeta_context.predict.proposers.repeat.changes import Change
 from zeta_context.predict.proposers.repeat.evidence import Scored, measure_balance
-from zeta_context.predict.proposers.repeat.matching import Page
+from zeta_context.predict.proposers.repeat.page import Page
+from zeta_context.predict.proposers.repeat.rules import TemplateRule
 from zeta_context.predict.proposers.repeat.tokens import read_line
 
 MAX_GROUP_ROWS = 40
@@ -29,7 +30,10 @@ GROUP_FEATURES = (
 
 @dataclass(slots=True)
 class Group:
-    """Places that change together, the most probable first; rows `row` to `end` are theirs."""
+    """Places that change together, the most probable first; rows `row` to `end` are theirs.
+
+    `backers` are other readings of the examples that would make an edit of the group as well.
+    """
 
     members: list[Scored]
     row: int
@@ -38,9 +42,22 @@ class Group:
     left_out: int = 0
     best_rival: float = 0.0
     best_beside: float = 0.0
-    agreeing: int = 0
+    backers: list[Scored] = field(default_factory=list)
     variant: int = 0
     probability: float = 0.0
+
+    def count_examples(self) -> int:
+        """How many lines that the user changed are examples of what the group does."""
+        rules = [one.site.rule for one in (*self.members, *self.backers)]
+        supports = [support for rule in rules for support in rule.supports]
+        return len({id(one.change if one.edit is None else one.edit) for one in supports})
+
+    def readings(self) -> list[list[Scored]]:
+        """Of each member all rules that would make its very edit, its own first."""
+        return [
+            [member, *(one for one in self.backers if _same(member, one))]
+            for member in self.members
+        ]
 
     def replace_rows(self, page: Page) -> list[str]:
         """What the rows read afterwards."""
@@ -128,9 +145,9 @@ def _grow(primary: Scored, by_row: dict[int, list[Scored]], join_at: float) -> G
 def _consider(group: Group, other: Scored, join_at: float) -> bool:
     """Take `other` in if it is likely and fits; note what it says of the group if not."""
     if any(_same(member, other) for member in group.members):
-        group.agreeing += 1
+        group.backers.append(other)
         return False
-    if any(_overlap(member, other) for member in group.members):
+    if any(_exclude(member, other) for member in group.members):
         group.best_rival = max(group.best_rival, other.probability)
     elif other.probability >= join_at and _touches(other, group.row, group.end):
         group.members.append(other)
@@ -152,6 +169,17 @@ def _touches(one: Scored, row: int, end: int) -> bool:
 def _same(one: Scored, two: Scored) -> bool:
     a, b = one.site, two.site
     return a.row == b.row and a.end == b.end and a.spans == b.spans and a.lines == b.lines
+
+
+def _exclude(one: Scored, two: Scored) -> bool:
+    """Whether only one of them can be meant: they overlap, or read one example in two ways."""
+    return _overlap(one, two) or (
+        one.site.row == two.site.row
+        and one.site.rule is not two.site.rule
+        and isinstance(one.site.rule, TemplateRule)
+        and isinstance(two.site.rule, TemplateRule)
+        and one.site.rule.supports[-1].edit is two.site.rule.supports[-1].edit
+    )
 
 
 def _overlap(one: Scored, two: Scored) -> bool:
@@ -191,7 +219,7 @@ def group_features(group: Group, page: Page) -> list[float]:
         group.best_left_out,
         min(6, group.left_out),
         group.best_rival,
-        min(4, group.agreeing),
+        min(4, len(group.backers)),
         float(reopened != opened and reopened - opened not in {one for one, _ in grown}),
         float(requoted != quoted and requoted ^ quoted not in {one for _, one in grown}),
         group.best_beside,

@@ -48,7 +48,7 @@ SITE_FEATURES = (
     "latest_repeats", "usual_gap", "coverage", "before_supports", "after_supports",
     "before_negatives", "after_negatives", "both_negatives", "both_supports", "is_number",
     "block_rows", "block_growth", "mean_share", "latest_supports", "text_rows",
-    "still_defined", "is_dangling", "site_defines", "defined_between",
+    "still_defined", "is_dangling", "site_defines", "defined_between", "is_adapted",
 )  # fmt: skip
 
 
@@ -59,6 +59,24 @@ class Scored:
     site: Site
     features: list[float]
     probability: float = 0.0
+
+
+_LEFTOVER = tuple(
+    map(SITE_FEATURES.index, ("is_token_word", "is_rename", "is_dangling", "negatives"))
+)
+_INSERTION = tuple(map(SITE_FEATURES.index, ("is_template", "removed_tokens", "negatives")))
+
+
+def is_leftover(one: Scored) -> bool:
+    """Whether a name is left here whose only definition was renamed, and none was passed over."""
+    is_whole, is_rename, is_dangling, negatives = (one.features[index] for index in _LEFTOVER)
+    return bool(is_whole and is_rename and is_dangling and not negatives)
+
+
+def is_insertion(one: Scored) -> bool:
+    """Whether something is only added between parts that fit, and no such place was passed over."""
+    is_template, removed, negatives = (one.features[index] for index in _INSERTION)
+    return bool(is_template and not removed and not negatives)
 
 
 @dataclass(slots=True)
@@ -157,8 +175,10 @@ def _sort_sites(scene: Scene, sites: Sequence[Site], since: int) -> _Fit:
 def _site_defines(scene: Scene, site: Site) -> bool:
     if site.lines is not None or site.end_token != site.start_token + 1:
         return False
-    tokens = read_line(scene.page.lines[site.row]).tokens
-    return is_defining(tokens, site.start_token, site.end_token)
+    line = read_line(scene.page.lines[site.row])
+    if line.starts[site.start_token] >= comment_start(line.text):
+        return False
+    return is_defining(line.tokens, site.start_token, site.end_token)
 
 
 def _is_changed(scene: Scene, site: Site) -> bool:
@@ -277,11 +297,13 @@ def _site_features(scene: Scene, site: Site, fit: _Fit) -> dict[str, float]:
     lines = scene.page.lines
     text = lines[site.row] if site.row < len(lines) else ""
     rule = site.rule
-    own: dict[str, float] = {}
-    own["left"] = site.left
-    own["right"] = site.right
-    own["is_same_line"] = site.is_same_line
-    own["holes_agree"] = site.holes_agree
+    own: dict[str, float] = {
+        "left": site.left,
+        "right": site.right,
+        "is_same_line": site.is_same_line,
+        "holes_agree": site.holes_agree,
+        "is_adapted": site.is_adapted,
+    }
     own["stronger_negatives"] = min(10, sum(one >= agreement for one in passed))
     own["weaker_negatives"] = min(10, sum(one < agreement for one in passed))
     own["max_agreement_gap"] = agreement - max(passed, default=-1)

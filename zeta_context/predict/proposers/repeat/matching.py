@@ -6,21 +6,24 @@ Knows nothing of which place to choose.
 from __future__ import annotations
 
 import sys
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
+from zeta_context.predict.proposers.repeat.analogy import find_echoes, match_names, rename
+from zeta_context.predict.proposers.repeat.page import Page
 from zeta_context.predict.proposers.repeat.rules import (
     HOLE,
     AnyRule,
     BlockRule,
+    LineRule,
     Rule,
     Support,
     TemplateRule,
     TokenRule,
     WordRule,
 )
+from zeta_context.predict.proposers.repeat.templates import fit_pattern
 from zeta_context.predict.proposers.repeat.tokens import SUBWORD, Line, is_word, read_line
 
 MAX_ROWS = 400
@@ -28,62 +31,8 @@ MAX_ROWS = 400
 MAX_ABOVE = 16
 MAX_BELOW = 40
 """How many rows beyond the reach are looked at: the nearest below, the first ones above."""
-MAX_HOLE_TOKENS = 40
 MAX_AGREE = 4
 MAX_COMPARED = 8
-
-_OPEN = {"(": ")", "[": "]", "{": "}"}
-
-
-class Page:
-    """A text by rows, without their endings, searched row by row."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        lines = text.split("\n")
-        self.starts = list(accumulate(map((1).__add__, map(len, lines)), initial=0))
-        if "\r" in text:
-            lines = [line.removesuffix("\r") for line in lines]
-        self.lines = lines
-        self._lower: str | None = None
-
-    @property
-    def ending(self) -> str:
-        """The ending of the first row, which stands for all."""
-        first = self.text[: self.starts[1]] if len(self.lines) > 1 else ""
-        return "\r\n" if first.endswith("\r\n") else "\n"
-
-    def row_at(self, offset: int) -> int:
-        """The row that holds an offset."""
-        return min(bisect_right(self.starts, offset), len(self.lines)) - 1
-
-    def count_word(self, word: str) -> int:
-        """How often a word stands in the text on its own, counted up to two."""
-        count = 0
-        for row in self.rows_with(word):
-            count += read_line(self.lines[row]).tokens.count(word)
-            if count > 1:
-                break
-        return count
-
-    @property
-    def lower(self) -> str:
-        """The text in lower case, as long as the text itself (else the text as it is)."""
-        if self._lower is None:
-            lower = self.text.lower()
-            self._lower = lower if len(lower) == len(self.text) else self.text
-        return self._lower
-
-    def rows_with(self, needle: str, *, start_row: int = 0, lower: bool = False) -> Iterator[int]:
-        """The rows from `start_row` on that contain `needle`, top down."""
-        text = self.lower if lower else self.text
-        offset = text.find(needle, self.starts[min(start_row, len(self.lines))])
-        while offset >= 0:
-            row = bisect_right(self.starts, offset) - 1
-            yield row
-            if row + 1 >= len(self.lines):
-                return
-            offset = text.find(needle, self.starts[row + 1])
 
 
 @dataclass(slots=True)
@@ -106,6 +55,7 @@ class Site:
     right: int = 0
     is_same_line: bool = False
     holes_agree: bool = True
+    is_adapted: bool = False
 
     @property
     def agreement(self) -> int:
@@ -156,7 +106,20 @@ def find_sites(page: Page, rule: AnyRule, reach: Reach) -> list[Site] | None:
             sites.extend(_match_words(rule, line, row))
         else:
             sites.extend(_match_template(rule, line, row))
+    _adapt_sites(page, rule, sites)
     return sites
+
+
+def _adapt_sites(page: Page, rule: LineRule, sites: list[Site]) -> None:
+    """Give the added texts the names of their lines, where the examples' follow theirs."""
+    echoes = find_echoes(rule)
+    if not echoes:
+        return
+    for site in sites:
+        names = match_names(rule, echoes, read_line(page.lines[site.row]).tokens)
+        if names:
+            site.spans = tuple((start, end, rename(new, names)) for start, end, new in site.spans)
+            site.is_adapted = True
 
 
 def compare_site(page: Page, site: Site) -> None:
@@ -298,7 +261,7 @@ def _match_template(rule: TemplateRule, line: Line, row: int) -> Iterator[Site]:
         if tokens[at] != pattern[0] and pattern[0] != HOLE:
             at += 1
             continue
-        places = _fit(pattern, tokens, at)
+        places = fit_pattern(pattern, tokens, at)
         if places is None:
             at += 1
             continue
@@ -327,45 +290,10 @@ def _holes(rule: TemplateRule, support: Support) -> tuple[tuple[str, ...], ...] 
     assert support.edit is not None
     tokens = support.edit.old.tokens
     for at in range(len(tokens)):
-        places = _fit(rule.pattern, tokens, at)
+        places = fit_pattern(rule.pattern, tokens, at)
         if places is not None:
             pairs = zip(places, rule.pattern, strict=True)
             return tuple(tokens[low:high] for (low, high), part in pairs if part == HOLE)
-    return None
-
-
-def _fit(
-    pattern: tuple[str, ...], tokens: tuple[str, ...], at: int
-) -> list[tuple[int, int]] | None:
-    """The token range of each part of `pattern` laid at token `at`; holes are balanced, short."""
-    places: list[tuple[int, int]] = []
-    for index, part in enumerate(pattern):
-        if part != HOLE:
-            if at >= len(tokens) or tokens[at] != part:
-                return None
-            places.append((at, at + 1))
-            at += 1
-            continue
-        if index + 1 == len(pattern):
-            return None
-        stop = _end_of_hole(tokens, at, pattern[index + 1])
-        if stop is None:
-            return None
-        places.append((at, stop))
-        at = stop
-    return places
-
-
-def _end_of_hole(tokens: tuple[str, ...], start: int, until: str) -> int | None:
-    closers: list[str] = []
-    for at in range(start, min(len(tokens), start + MAX_HOLE_TOKENS)):
-        token = tokens[at]
-        if not closers and token == until and at > start:
-            return at
-        if token in _OPEN:
-            closers.append(_OPEN[token])
-        elif token in ")]}" and (not closers or closers.pop() != token):
-            return None
     return None
 
 

@@ -6,7 +6,7 @@ Knows nothing of rules or confidence.
 from __future__ import annotations
 
 from zeta_context.predict.proposers.repeat.assembly import Group
-from zeta_context.predict.proposers.repeat.matching import Page
+from zeta_context.predict.proposers.repeat.page import Page
 from zeta_context.text.edit import TextEdit
 from zeta_context.text.point import Span
 

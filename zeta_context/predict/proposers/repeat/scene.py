@@ -16,7 +16,8 @@ from zeta_context.predict.proposers.repeat.changes import (
     collect_changes,
     collect_foreign_changes,
 )
-from zeta_context.predict.proposers.repeat.matching import Page, Reach
+from zeta_context.predict.proposers.repeat.matching import Reach
+from zeta_context.predict.proposers.repeat.page import Page
 from zeta_context.predict.proposers.repeat.tokens import diff_ends, read_line
 
 RECENT_CHANGES = 5

@@ -98,7 +98,15 @@ def is_quoted(text: str, offset: int) -> bool:
 
 _DEFINERS = frozenset(
     {"def", "class", "func", "fn", "function", "let", "const", "var", "type", "struct", "enum"}
-    | {"interface", "mod", "static", "import", "as", "for", "mut", "package", "trait"}
+    | {"interface", "mod", "static", "import", "as", "for", "mut", "package", "trait", "define"}
+    | {"val", "fun", "record", "union", "namespace", "module", "object", "protocol"}
+)
+_NO_TYPES = frozenset(
+    {"return", "in", "not", "and", "or", "is", "else", "await", "new", "delete", "throw", "yield"}
+    | {"case", "goto", "raise", "assert", "del", "if", "elif", "while", "typeof", "instanceof"}
+    | {"do", "print", "from", "with", "match", "when", "unless", "of", "then", "end", "echo"}
+    | {"using", "global", "nonlocal", "extends", "implements", "lambda", "move", "async", "go"}
+    | {"defer", "select", "where", "by", "on", "except", "catch", "try", "puts", "require", "use"}
 )
 _ROUTINES = frozenset({"def", "func", "fn", "function", "async", "pub", "public", "private"})
 
@@ -106,11 +114,13 @@ _ROUTINES = frozenset({"def", "func", "fn", "function", "async", "pub", "public"
 def is_defining(tokens: Sequence[str], start: int, end: int) -> bool:
     """Whether tokens `start`..`end` look like the place where a name gets its meaning.
 
-    That is after a keyword such as `def` or `let`, before a lone `=` or `:=`, or among the
-    parameters of a routine, as far as one line can tell.
+    That is after a keyword such as `def` or `let`, after a type (`int size;`), before a lone `=`
+    or `:=`, or among the parameters of a routine, as far as one line can tell.
     """
     if start and tokens[start - 1] in _DEFINERS:
         return True
+    if start and is_name(tokens[start - 1]) and tokens[start - 1] not in _NO_TYPES:
+        return tokens[end : end + 1] in ((";",), ("=",), (",",), (")",), ("[",), ("(",))
     one, two = (*tokens[end : end + 2], "", "")[:2]
     if (one == "=" and two not in ("=", ">")) or (one == ":" and two == "="):
         head = start

@@ -14,8 +14,9 @@ MIN_EXAMPLES = 2
 MIN_NAME_LENGTH = 4
 
 _DECLARERS = frozenset(
-    {"class", "const", "def", "enum", "fn", "func", "function", "import", "interface", "mod"}
-    | {"package", "static", "struct", "trait", "type"}
+    {"class", "const", "def", "define", "enum", "fn", "fun", "func", "function", "import"}
+    | {"interface", "mod", "module", "namespace", "object", "package", "protocol", "record"}
+    | {"static", "struct", "trait", "type", "union", "val"}
 )
 
 
