@@ -1,6 +1,7 @@
 """`zeta-context plugin check` with a real plugin in a real editor, and with one that is wrong."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,33 @@ vim.schedule(function()
 end)
 """
 
+EMACS = """
+(setq make-backup-files nil create-lockfiles nil)
+(require 'zeta-context)
+(defun work-wait (is-so)
+  (with-timeout (20 (message "it did not come to pass: %S" is-so))
+    (while (not (funcall is-so)) (sit-for 0.05))))
+(defun work-keys (keys)
+  (execute-kbd-macro (kbd keys))
+  (sit-for 0.5))
+(switch-to-buffer (find-file-noselect "main.py"))
+(zeta-context-mode)
+(work-wait (lambda () zeta-context--open))
+(sit-for 0.5)
+(dolist (line '(7 9))
+  (goto-char (point-min))
+  (forward-line (1- line))
+  (work-keys "C-s warn RET M-DEL w a r n i n g"))
+(work-wait #'zeta-context-has-prediction)
+(work-keys "M-RET")
+(work-keys "M-RET")
+(work-wait #'zeta-context-has-prediction)
+(work-keys "M-p")
+(save-buffer)
+(sit-for 0.3)
+(kill-emacs)
+"""
+
 WRONG = """
 import json, subprocess
 agent = subprocess.Popen(["zeta-context", "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -76,6 +104,19 @@ def test_the_neovim_plugin_keeps_to_the_protocol(project: Path, tmp_path: Path) 
     init = tmp_path / "init.lua"
     init.write_text(WORK.format(plugin=str(PLUGIN)))
     status, rules = check(project, nvim, "--headless", "-n", "-u", init, "-i", "NONE")
+    assert status == 0, rules
+    unseen = {rule for rule, one in rules.items() if one["verdict"] != "kept"}
+    assert unseen == set()
+
+
+def test_the_emacs_package_keeps_to_the_protocol(project: Path, tmp_path: Path) -> None:
+    emacs = shutil.which("emacs")
+    if emacs is None:
+        pytest.skip("no Emacs is installed: apt-get install emacs-nox")
+    work = tmp_path / "work.el"
+    work.write_text(EMACS)
+    package = PLUGIN.parent / "emacs"
+    status, rules = check(project, emacs, "-Q", "--batch", "-L", package, "-l", work)
     assert status == 0, rules
     unseen = {rule for rule, one in rules.items() if one["verdict"] != "kept"}
     assert unseen == set()
