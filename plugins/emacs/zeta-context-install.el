@@ -11,7 +11,7 @@
 (require 'zeta-context)
 
 (defun zeta-context-install--source ()
-  "The clone that this package lies in, where it does; else the name that an index knows."
+  "The clone that this package lies in, or the name that an index knows."
   (let* ((here (file-truename (or (locate-library "zeta-context-install") default-directory)))
          (root (expand-file-name "../.." (file-name-directory here))))
     (if (file-exists-p (expand-file-name "zeta_context/cli/main.py" root)) root "zeta-context")))
@@ -24,7 +24,7 @@
           (t (user-error "Install uv or pipx first, or set `zeta-context-program'")))))
 
 (defun zeta-context-install ()
-  "Install the program with uv or pipx, and start it for the buffers that wait for it."
+  "Install the program with uv or pipx, and start it where it is waited for."
   (interactive)
   (let ((command (zeta-context-install--command)))
     (message "running %s" (string-join command " "))

@@ -19,8 +19,8 @@
 ;;   (zeta-context-wrap-eglot 'python-mode 'python-ts-mode)
 ;;   (zeta-context-wrap-lsp-mode)
 ;;
-;; What is predicted, and when, is the program's business; this file tells it of changes and shows
-;; its answers.
+;; What is predicted, and when, is the program's business; this package tells it of changes
+;; and shows its answers.
 
 ;;; Code:
 
@@ -28,347 +28,19 @@
 (require 'jsonrpc)
 (require 'project)
 (require 'url-util)
-
-(defgroup zeta-context nil
-  "Next-edit prediction."
-  :group 'convenience)
-
-(defcustom zeta-context-program '("zeta-context")
-  "The program, and arguments before its subcommand."
-  :type '(repeat string))
+(require 'zeta-context-agent)
+(require 'zeta-context-peer)
+(require 'zeta-context-display)
 
 (defcustom zeta-context-max-size (* 2 1024 1024)
   "Longer buffers are left alone."
-  :type 'integer)
+  :type 'integer
+  :group 'zeta-context)
 
-(defface zeta-context-ghost '((t :inherit shadow :slant italic))
-  "Text that would be added at the end of a line.")
-(defface zeta-context-added '((t :inherit success))
-  "What is new in a line as it would be.")
-(defface zeta-context-removed '((t :inherit error :strike-through t))
-  "What would go.")
-
-(defconst zeta-context-protocol 1)
-(defconst zeta-context--max-restarts 6)
-(defconst zeta-context--restart-window 600)
-
-;;;; The agent
-
-(defvar zeta-context--agent nil "The connection to the agent.")
-(defvar zeta-context--ready nil "Whether the agent has shaken hands.")
-(defvar zeta-context--starts nil "When agents were started lately.")
-(defvar zeta-context--leaving nil "Whether Emacs is about to quit.")
-(defvar zeta-context--roots nil "The folders that the agent knows.")
-(defvar-local zeta-context--open nil "Whether the agent knows this buffer.")
 (defvar zeta-context-mode)
-
-(defun zeta-context--uri (file)
-  "The URI of FILE."
-  (concat "file://" (url-hexify-string (expand-file-name file)
-                                       (cons ?/ (cons ?: url-unreserved-chars)))))
-
-(autoload 'zeta-context-install "zeta-context-install" "Install the program." t)
-
-(defun zeta-context--command ()
-  "The program and its first arguments; nil where it is not installed.
-Uv and pipx put it in a folder that need not be in the variable `exec-path'."
-  (if (executable-find (car zeta-context-program)) zeta-context-program
-    (let ((own (expand-file-name "~/.local/bin/zeta-context")))
-      (and (equal zeta-context-program '("zeta-context")) (file-executable-p own) (list own)))))
-
-(defvar zeta-context--told nil "Whether it was said that the program is missing.")
-
-(defun zeta-context--tell-missing ()
-  "Say once what to do without the program; nil."
-  (unless zeta-context--told
-    (setq zeta-context--told t)
-    (message "zeta-context is not installed: M-x zeta-context-install installs it"))
-  nil)
-
-(defun zeta-context--start ()
-  "Start the agent, unless it runs or has died too often."
-  (setq zeta-context--starts
-        (cl-remove-if (lambda (at) (> (- (float-time) at) zeta-context--restart-window))
-                      zeta-context--starts))
-  (when (and (not zeta-context--agent) (not zeta-context--leaving)
-             (or (zeta-context--command) (zeta-context--tell-missing))
-             (< (length zeta-context--starts) zeta-context--max-restarts))
-    (push (float-time) zeta-context--starts)
-    (let ((default-directory (or (car zeta-context--roots) default-directory)))
-      (setq zeta-context--agent (zeta-context--connect)))
-    (jsonrpc-async-request
-     zeta-context--agent :initialize
-     `(:processId ,(emacs-pid)
-       :rootUri ,(if zeta-context--roots (zeta-context--uri (car zeta-context--roots)) :null)
-       :workspaceFolders ,(vconcat (mapcar #'zeta-context--folder zeta-context--roots))
-       :capabilities (:general (:positionEncodings ["utf-32"])))
-     :success-fn
-     (lambda (result)
-       (zeta-context--check-protocol result)
-       (jsonrpc-notify zeta-context--agent :initialized '(:dummy t))
-       (setq zeta-context--ready t)
-       (dolist (buffer (buffer-list))
-         (with-current-buffer buffer
-           (when zeta-context-mode
-             (setq zeta-context--open nil)
-             (zeta-context--did-open)))))
-     :error-fn #'ignore :timeout-fn #'ignore)))
-
-(defun zeta-context--connect ()
-  "A connection to a new agent, which keeps no log of what is said."
-  (let ((arguments
-         (list :name "zeta-context"
-               :process (lambda ()
-                          (make-process :name "zeta-context" :connection-type 'pipe :noquery t
-                                        :coding 'utf-8-emacs-unix
-                                        :stderr (get-buffer-create " *zeta-context stderr*")
-                                        :command (append (zeta-context--command) '("serve"))))
-               :on-shutdown #'zeta-context--ended)))
-    (condition-case nil
-        (apply #'make-instance 'jsonrpc-process-connection
-               :events-buffer-config '(:size 0 :format full) arguments)
-      (error (apply #'make-instance 'jsonrpc-process-connection
-                    :events-buffer-scrollback-size 0 arguments)))))
-
-(defun zeta-context--check-protocol (result)
-  "Say what to do where the RESULT of the handshake names another protocol."
-  (let* ((experimental (plist-get (plist-get result :capabilities) :experimental))
-         (told (plist-get experimental :zetaContext))
-         (protocol (plist-get told :protocol)))
-    (unless (or (eql protocol zeta-context-protocol)
-                (<= (or (plist-get told :oldest) most-positive-fixnum) zeta-context-protocol))
-      (message "zeta-context: this package speaks protocol %s, the program %s: %s"
-               zeta-context-protocol protocol
-               (if (and protocol (> protocol zeta-context-protocol)) "update this package"
-                 (or (plist-get told :update) "uv tool upgrade zeta-context"))))))
-
-(defun zeta-context--folder (root)
-  "ROOT as the protocol names folders."
-  (list :uri (zeta-context--uri root) :name (file-name-nondirectory (directory-file-name root))))
-
-(defun zeta-context--ended (_connection)
-  "The agent is gone: start another, without a word."
-  (setq zeta-context--agent nil zeta-context--ready nil)
-  (zeta-context--clear)
-  (unless zeta-context--leaving
-    (run-at-time 0.1 nil #'zeta-context--start)))
-
-(defun zeta-context--quit ()
-  "End the agent."
-  (setq zeta-context--leaving t)
-  (when zeta-context--agent
-    (ignore-errors
-      (jsonrpc-request zeta-context--agent :shutdown nil :timeout 1)
-      (jsonrpc-notify zeta-context--agent :exit nil)
-      (jsonrpc-shutdown zeta-context--agent))))
-
-(defun zeta-context--add-root (root)
-  "Make the files below ROOT ones that are predicted."
-  (unless (member root zeta-context--roots)
-    (setq zeta-context--roots (append zeta-context--roots (list root)))
-    (when zeta-context--ready
-      (jsonrpc-notify zeta-context--agent :workspace/didChangeWorkspaceFolders
-                      `(:event (:added ,(vector (zeta-context--folder root)) :removed []))))))
-
-;;;; Telling of changes
-
-(defvar-local zeta-context--version 0)
-(defvar-local zeta-context--before nil "The place of a change that is about to be made.")
-(defvar-local zeta-context--out-of-step nil "Whether the whole text is to be told.")
-(defvar-local zeta-context--batch nil "Changes that are told as one; t while there are none yet.")
-
-(defun zeta-context--buffer-uri ()
-  "The URI of this buffer."
-  (if buffer-file-name (zeta-context--uri buffer-file-name)
-    (concat "untitled:" (url-hexify-string (buffer-name)))))
-
-(defun zeta-context--position (&optional position)
-  "POSITION, or point, as the protocol has it, in code points."
-  (save-excursion
-    (save-restriction
-      (widen)
-      (goto-char (or position (point)))
-      (list :line (1- (line-number-at-pos nil t))
-            :character (- (point) (line-beginning-position))))))
-
-(defun zeta-context--text ()
-  "The whole text of this buffer."
-  (save-restriction
-    (widen)
-    (buffer-substring-no-properties (point-min) (point-max))))
-
-(defun zeta-context--did-open ()
-  "Tell the agent of this buffer."
-  (when (and zeta-context--ready (not zeta-context--open))
-    (setq zeta-context--open t zeta-context--out-of-step nil)
-    (cl-incf zeta-context--version)
-    (jsonrpc-notify
-     zeta-context--agent :textDocument/didOpen
-     `(:textDocument (:uri ,(zeta-context--buffer-uri) :languageId ""
-                      :version ,zeta-context--version :text ,(zeta-context--text))))))
-
-(defun zeta-context--did-change (changes)
-  "Tell the agent of the vector CHANGES."
-  (cl-incf zeta-context--version)
-  (jsonrpc-notify
-   zeta-context--agent :textDocument/didChange
-   `(:textDocument (:uri ,(zeta-context--buffer-uri) :version ,zeta-context--version)
-     :contentChanges ,changes)))
-
-(defun zeta-context--before-change (beg end)
-  "Remember where the text from BEG to END is."
-  (when (and zeta-context--open (not zeta-context--out-of-step))
-    (setq zeta-context--before
-          (list beg end (zeta-context--position beg) (zeta-context--position end)))))
-
-(defun zeta-context--after-change (beg end length)
-  "The LENGTH characters from BEG became those from BEG to END."
-  (when zeta-context--open
-    (pcase zeta-context--before
-      ((and `(,from ,to ,start ,stop)
-            (guard (and (not zeta-context--out-of-step) (= from beg) (= (- to from) length))))
-       (let ((change `(:range (:start ,start :end ,stop)
-                       :text ,(save-restriction
-                                (widen)
-                                (buffer-substring-no-properties beg end)))))
-         (if zeta-context--batch
-             (push change zeta-context--batch)
-           (zeta-context--did-change (vector change)))))
-      (_ (setq zeta-context--out-of-step t)))
-    (setq zeta-context--before nil)
-    (zeta-context--age)
-    (zeta-context--ask-soon "buffer_edit")))
-
-(defun zeta-context--flush ()
-  "Tell what is not told yet."
-  (when (and zeta-context--open zeta-context--out-of-step)
-    (setq zeta-context--out-of-step nil)
-    (zeta-context--did-change (vector (list :text (zeta-context--text))))))
-
-(defun zeta-context--did-save ()
-  "Tell the agent that this buffer was saved."
-  (when zeta-context--open
-    (jsonrpc-notify zeta-context--agent :textDocument/didSave
-                    `(:textDocument (:uri ,(zeta-context--buffer-uri))))))
-
-(defun zeta-context--did-close ()
-  "Tell the agent that this buffer is gone."
-  (when (and zeta-context--open zeta-context--ready)
-    (setq zeta-context--open nil)
-    (jsonrpc-notify zeta-context--agent :textDocument/didClose
-                    `(:textDocument (:uri ,(zeta-context--buffer-uri))))))
-
-;;;; Who predicts for a buffer
-
-(declare-function eglot-current-server "eglot")
-(declare-function eglot--TextDocumentIdentifier "eglot")
-(declare-function eglot--pos-to-lsp-position "eglot")
-(declare-function eglot--lsp-position-to-point "eglot")
-(declare-function eglot--signal-textDocument/didChange "eglot")
-(declare-function eglot--capabilities "eglot")
-(declare-function lsp-request-async "lsp-mode")
-(declare-function lsp-notify "lsp-mode")
-(declare-function lsp--server-capabilities "lsp-mode")
-(declare-function lsp--text-document-identifier "lsp-mode")
-(defvar eglot-server-programs)
-
-(defun zeta-context--eglot ()
-  "The server that eglot runs for this buffer, if it is behind the proxy."
-  (when-let* ((server (and (bound-and-true-p eglot--managed-mode) (eglot-current-server)))
-              (experimental (plist-get (eglot--capabilities server) :experimental)))
-    (and (plist-get experimental :zetaContext) server)))
-
-(defun zeta-context--lsp-mode-p ()
-  "Whether lsp-mode runs a server for this buffer that is behind the proxy."
-  (and (bound-and-true-p lsp-managed-mode)
-       (let ((experimental (ignore-errors (gethash "experimental" (lsp--server-capabilities)))))
-         (and (hash-table-p experimental) (gethash "zetaContext" experimental)))))
-
-(defun zeta-context--peer ()
-  "Who predicts for this buffer: `eglot', `lsp-mode', `own', or nil."
-  (cond ((zeta-context--eglot) 'eglot)
-        ((zeta-context--lsp-mode-p) 'lsp-mode)
-        (zeta-context--open 'own)))
-
-(defun zeta-context--request (method params success)
-  "Send METHOD with PARAMS and the place of point.
-SUCCESS gets the result as a plist."
-  (pcase (zeta-context--peer)
-    ('own
-     (zeta-context--flush)
-     (jsonrpc-async-request
-      zeta-context--agent method
-      (append params `(:textDocument (:uri ,(zeta-context--buffer-uri))
-                       :position ,(zeta-context--position)))
-      :success-fn success :error-fn #'ignore :timeout-fn #'ignore))
-    ('eglot
-     (eglot--signal-textDocument/didChange)
-     (jsonrpc-async-request
-      (zeta-context--eglot) method
-      (append params `(:textDocument ,(eglot--TextDocumentIdentifier)
-                       :position ,(eglot--pos-to-lsp-position)))
-      :success-fn success :error-fn #'ignore :timeout-fn #'ignore))
-    ('lsp-mode
-     (lsp-request-async
-      (substring (symbol-name method) 1)
-      (append params `(:textDocument ,(lsp--text-document-identifier)
-                       :position ,(zeta-context--utf-16-position)))
-      (lambda (result) (funcall success (zeta-context--plist result)))
-      :error-handler #'ignore :mode 'tick))))
-
-(defun zeta-context--plist (value)
-  "VALUE with property lists for hash tables."
-  (cond ((hash-table-p value)
-         (let (plist)
-           (maphash (lambda (key one)
-                      (setq plist (cl-list* (intern (concat ":" key)) (zeta-context--plist one)
-                                            plist)))
-                    value)
-           plist))
-        ((vectorp value) (cl-map 'vector #'zeta-context--plist value))
-        (t value)))
-
-(defun zeta-context--notify (method params)
-  "Tell METHOD with PARAMS to who predicts."
-  (pcase (zeta-context--peer)
-    ('own (jsonrpc-notify zeta-context--agent method params))
-    ('eglot (jsonrpc-notify (zeta-context--eglot) method params))
-    ('lsp-mode (lsp-notify (substring (symbol-name method) 1) params))))
-
-(defun zeta-context--point (position)
-  "The buffer position of a POSITION of the protocol."
-  (pcase (zeta-context--peer)
-    ('eglot (eglot--lsp-position-to-point position))
-    (peer (save-excursion
-            (save-restriction
-              (widen)
-              (goto-char (point-min))
-              (if (> (forward-line (plist-get position :line)) 0)
-                  (point-max)
-                (zeta-context--forward (plist-get position :character) (eq peer 'lsp-mode))
-                (point)))))))
-
-(defun zeta-context--forward (units is-utf-16)
-  "Move by UNITS in this line: code points, or with IS-UTF-16 the units of that."
-  (while (and (> units 0) (not (eolp)))
-    (setq units (- units (if (and is-utf-16 (> (char-after) #xffff)) 2 1)))
-    (forward-char)))
-
-(defun zeta-context--utf-16-position ()
-  "Point as the protocol has it by default."
-  (let ((position (zeta-context--position)))
-    (cl-incf (plist-get position :character)
-             (cl-count-if (lambda (char) (> char #xffff))
-                          (buffer-substring-no-properties (line-beginning-position) (point))))
-    position))
 
 ;;;; The prediction on offer
 
-(defvar zeta-context--offer nil "The prediction, as the protocol tells it.")
-(defvar zeta-context--offer-buffer nil "The buffer that it is for.")
-(defvar zeta-context--offer-tick nil "The tick of that buffer that it is for.")
-(defvar zeta-context--overlays nil)
-(defvar zeta-context--shown nil "The id of the prediction that was told to be shown.")
 (defvar zeta-context--reason "" "Why there is no prediction.")
 (defvar zeta-context--timer nil)
 (defvar-local zeta-context--active nil "Whether a prediction can be accepted from here.")
@@ -388,6 +60,12 @@ SUCCESS gets the result as a plist."
     (let ((aged zeta-context--offer))
       (run-at-time 0.15 nil (lambda ()
                               (when (eq zeta-context--offer aged) (zeta-context--clear)))))))
+
+(defun zeta-context--note-change (&rest _)
+  "The text of this buffer changed: ask for what comes next."
+  (when zeta-context--open
+    (zeta-context--age)
+    (zeta-context--ask-soon "buffer_edit")))
 
 (defun zeta-context--menu-p ()
   "Whether a completion menu is open."
@@ -451,113 +129,41 @@ SUCCESS gets the result as a plist."
         (find-buffer-visiting (url-unhex-string (substring uri 7)))
       (current-buffer))))
 
-(defun zeta-context--overlay (beg end &rest properties)
-  "An overlay from BEG to END with PROPERTIES, which goes with the prediction."
-  (let ((overlay (make-overlay beg end)))
-    (push overlay zeta-context--overlays)
-    (cl-loop for (name value) on properties by #'cddr do (overlay-put overlay name value))))
-
-(defun zeta-context--row-text (row)
-  "ROW as it would be, what is new in it standing out; without its indentation."
-  (let ((text (propertize (plist-get row :text) 'face 'zeta-context-ghost)))
-    (cl-loop for added across (plist-get row :added)
-             do (put-text-property (min (aref added 0) (length text))
-                                   (min (aref added 1) (length text))
-                                   'face 'zeta-context-added text))
-    (string-trim-left text)))
-
-(defun zeta-context--show ()
-  "Draw the prediction behind the lines that it changes, or where to go for one."
-  (if (plist-get zeta-context--offer :uri)
-      (zeta-context--tell-here (plist-get zeta-context--offer :why))
-    (zeta-context--show-edits)))
-
-(defun zeta-context--tell-here (text)
-  "Draw TEXT behind the line of point."
-  (zeta-context--overlay
-   (line-end-position) (line-end-position) 'after-string
-   (propertize (concat "  → " text) 'face 'zeta-context-ghost 'cursor t)))
-
-(defun zeta-context--show-edits ()
-  "Draw the edits of the prediction behind the lines that they change."
-  (with-current-buffer zeta-context--offer-buffer
-    (cl-loop for block across (plist-get zeta-context--offer :preview)
-             do (zeta-context--show-block block)))
-  (let ((line (plist-get (plist-get zeta-context--offer :jump) :line))
-        (here (eq zeta-context--offer-buffer (current-buffer))))
-    (unless (and here (pos-visible-in-window-p
-                       (zeta-context--point (list :line line :character 0)) nil t))
-      (zeta-context--overlay
-       (line-end-position) (line-end-position) 'after-string
-       (propertize (format "  %s line %d" (if here "↕" (buffer-name zeta-context--offer-buffer))
-                           (1+ line))
-                   'face 'zeta-context-ghost 'cursor t))))
-  (let ((id (plist-get zeta-context--offer :id)))
-    (unless (equal id zeta-context--shown)
-      (setq zeta-context--shown id)
-      (zeta-context--notify :zeta/didShow (list :id id)))))
-
-(defun zeta-context--show-block (block)
-  "Draw one BLOCK of a preview."
-  (cl-loop for range across (plist-get block :removed)
-           do (zeta-context--overlay (zeta-context--point (plist-get range :start))
-                                     (zeta-context--point (plist-get range :end))
-                                     'face 'zeta-context-removed))
-  (if-let ((ghost (plist-get block :ghost)))
-      (let ((at (zeta-context--point (plist-get ghost :position)))
-            (text (string-replace "\n" " ⏎ " (plist-get ghost :text))))
-        (zeta-context--overlay at at 'after-string
-                               (propertize text 'face 'zeta-context-ghost 'cursor t)))
-    ;; Rows that come in have no line of their own: they stand behind the one before.
-    (let* ((start (plist-get block :startLine))
-           (rows (plist-get block :rows))
-           (lines (max (- (plist-get block :endLine) start) 1)))
-      (dotimes (at (min lines (length rows)))
-        (let* ((last (= at (1- lines)))
-               (shown (if last (cl-subseq rows at) (vector (aref rows at))))
-               (new (cl-remove-if (lambda (row) (equal (plist-get row :added) [])) shown))
-               (place (save-excursion
-                        (goto-char (zeta-context--point (list :line (+ start at) :character 0)))
-                        (line-end-position))))
-          (when (> (length new) 0)
-            (zeta-context--overlay
-             place place 'after-string
-             (concat (propertize "  → " 'face 'zeta-context-ghost 'cursor t)
-                     (mapconcat #'zeta-context--row-text new
-                                (propertize " ⏎ " 'face 'zeta-context-ghost))))))))))
-
 ;;;; What the user does
 
 (defun zeta-context--apply (edits)
   "Make EDITS, which are all against the text as it is.
 Gives where the last one ends."
-  (let ((batch (eq (zeta-context--peer) 'own))
-        (places (cl-map 'list
+  (let ((places (cl-map 'list
                         (lambda (edit)
                           (let ((range (plist-get edit :range)))
                             (list (copy-marker (zeta-context--point (plist-get range :start)))
                                   (copy-marker (zeta-context--point (plist-get range :end)))
                                   (plist-get edit :newText))))
                         edits))
+        (own (eq (zeta-context--peer) 'own))
         (stop nil))
     (undo-boundary)
-    (when batch
-      (zeta-context--flush)
-      (setq zeta-context--batch (list t)))
-    (save-excursion
-      (save-restriction
-        (widen)
-        (dolist (place (reverse places))
-          (pcase-let ((`(,beg ,end ,text) place))
-            (goto-char beg)
-            (delete-region beg end)
-            (insert text)
-            (unless stop (setq stop (point-marker)))))))
-    (when batch
-      (let ((changes (butlast zeta-context--batch)))
-        (setq zeta-context--batch nil)
-        (when (and changes (not zeta-context--out-of-step))
-          (zeta-context--did-change (vconcat (reverse changes))))))
+    (when own (zeta-context--flush))
+    (let ((zeta-context--telling (not own)))
+      (save-excursion
+        (save-restriction
+          (widen)
+          (dolist (place (reverse places))
+            (pcase-let ((`(,beg ,end ,text) place))
+              (goto-char beg)
+              ;; One change for whoever looks on, such as eglot.
+              (combine-change-calls beg end
+                (delete-region beg end)
+                (insert text))
+              (unless stop (setq stop (point-marker))))))))
+    ;; From the last to the first, each is where it was said to be.
+    (when (and own (not zeta-context--out-of-step))
+      (zeta-context--did-change
+       (cl-map 'vector
+               (lambda (edit)
+                 (list :range (plist-get edit :range) :text (plist-get edit :newText)))
+               (reverse edits))))
     (undo-boundary)
     stop))
 
@@ -655,37 +261,6 @@ With a prefix argument (LINE), take its next line."
                 (append (cdr (zeta-context--command)) '("wrong"))))
        (message "zeta-context: written to %s" (string-trim (buffer-string)))))))
 
-;;;; Behind the proxy
-
-(defun zeta-context-wrap (command)
-  "COMMAND, a list of strings, behind the proxy."
-  (append (or (zeta-context--command) zeta-context-program) '("proxy" "--") command))
-
-(defun zeta-context-wrap-eglot (&rest modes)
-  "Let eglot start the servers of MODES behind the proxy.
-Without MODES, all of them."
-  (require 'eglot)
-  (dolist (entry eglot-server-programs)
-    (let ((names (mapcar (lambda (mode) (if (consp mode) (car mode) mode))
-                         (ensure-list (car entry)))))
-      (when (and (or (null modes) (cl-intersection names modes))
-                 (consp (cdr entry)) (cl-every #'stringp (cdr entry))
-                 (not (member "proxy" (cdr entry))))
-        (setcdr entry (zeta-context-wrap (cdr entry)))))))
-
-(defun zeta-context--wrap-once (command)
-  "COMMAND behind the proxy, if it is one and is not there already."
-  (if (and (consp command) (not (member "proxy" command)))
-      (zeta-context-wrap command)
-    command))
-
-(defun zeta-context-wrap-lsp-mode ()
-  "Let lsp-mode start its servers behind the proxy."
-  ;; The second is its name up to lsp-mode 8.
-  (dolist (function '(lsp-resolve-final-command lsp-resolve-final-function))
-    (when (fboundp function)
-      (advice-add function :filter-return #'zeta-context--wrap-once))))
-
 ;;;; The mode
 
 (defvar zeta-context-active-map
@@ -701,9 +276,11 @@ All others keep their meaning, and so do these at other times.")
 
 (defun zeta-context-mode-line ()
   "What is offered, or why nothing is."
-  (cond (zeta-context--active (format " zeta:%d" (length (plist-get zeta-context--offer :edits))))
-        ((string-empty-p zeta-context--reason) " zeta")
-        (t (concat " zeta:" zeta-context--reason))))
+  (cond ((not zeta-context--active)
+         (concat " zeta" (unless (string-empty-p zeta-context--reason) ":")
+                 zeta-context--reason))
+        ((plist-get zeta-context--offer :uri) " zeta:→")
+        (t (format " zeta:%d" (length (plist-get zeta-context--offer :edits))))))
 
 (defvar-local zeta-context--last-point nil)
 
@@ -730,16 +307,19 @@ All others keep their meaning, and so do these at other times.")
         (zeta-context--clear)
         (remove-hook 'before-change-functions #'zeta-context--before-change t)
         (remove-hook 'after-change-functions #'zeta-context--after-change t)
+        (remove-hook 'after-change-functions #'zeta-context--note-change t)
         (remove-hook 'after-save-hook #'zeta-context--did-save t)
         (remove-hook 'kill-buffer-hook #'zeta-context--did-close t)
         (remove-hook 'post-command-hook #'zeta-context--post-command t))
     (when (< (buffer-size) zeta-context-max-size)
       (add-hook 'before-change-functions #'zeta-context--before-change nil t)
       (add-hook 'after-change-functions #'zeta-context--after-change nil t)
+      (add-hook 'after-change-functions #'zeta-context--note-change 50 t)
       (add-hook 'after-save-hook #'zeta-context--did-save nil t)
       (add-hook 'kill-buffer-hook #'zeta-context--did-close nil t)
       (add-hook 'post-command-hook #'zeta-context--post-command nil t)
       (add-hook 'kill-emacs-hook #'zeta-context--quit)
+      (add-hook 'zeta-context--ended-hook #'zeta-context--clear)
       (add-to-list 'emulation-mode-map-alists 'zeta-context--keys)
       (zeta-context--add-root
        (if-let ((project (project-current)))

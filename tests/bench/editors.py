@@ -1,7 +1,8 @@
 """What the plugins cost at the start of an editor, and how fast the first try is.
 
-`make bench-editors`: milliseconds are medians of fresh starts; the first try is `zeta-context
-setup` and a plain Neovim until a prediction is accepted, with the keys of a fast typist.
+`make bench-editors`: milliseconds are medians of fresh starts; the first try is the installation by
+uv with nothing cached, `zeta-context setup` and a plain Neovim until a prediction is accepted, with
+the keys of a fast typist.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from tests.e2e.editors import first_try
 from tests.e2e.editors.conftest import MAIN
 from tests.e2e.editors.neovim import PLUGIN, Neovim
-from tests.e2e.servers import Program
+from tests.e2e.servers import Program, Unfetchable, fetch
 
 ROOT = Path(__file__).resolve().parents[2]
 NVIM = Path(sys.executable).with_name("nvim")
@@ -90,6 +91,21 @@ def time_restart(project: Path) -> float:
         nvim.kill()
 
 
+def time_install(folder: Path) -> float | None:
+    """Seconds of `uv tool install` from this clone into an empty home folder; None without uv."""
+    try:
+        uv = fetch("uv").command[0]
+    except Unfetchable:
+        return None
+    home = folder / "clean"
+    home.mkdir()
+    environment = {**first_try.clean_environment(home), "UV_PYTHON": sys.executable}
+    started = time.monotonic()
+    command = [uv, "tool", "install", "--quiet", str(ROOT)]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    return round(time.monotonic() - started, 2)
+
+
 def main() -> None:
     figures: dict[str, float | None] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -107,6 +123,7 @@ def main() -> None:
         figures["restart_s"] = round(statistics.median(time_restart(project) for _ in range(3)), 2)
         home = folder / "home"
         home.mkdir()
+        figures["install_s"] = time_install(folder)
         started = time.monotonic()
         first_try.set_up(home)
         figures["setup_s"] = round(time.monotonic() - started, 2)

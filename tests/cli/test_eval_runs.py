@@ -178,5 +178,7 @@ def test_a_teacher_is_evaluated_as_any_predictor_and_asked_once(tmp_path: Path) 
         assert (total["quiet_rate"], total["faults"]) == (1, 0)
         assert total["contestant"].startswith("teacher:teacher-v1@")
     assert asked.read_text() == "x"
-    wrong = call("run", quiet, "--predictor", "teacher:teacher-v1,colour=red")
-    assert wrong.exit_code == 2
+    for option in ("colour=red", "max_output_tokens=many", "api=telepathy"):
+        wrong = call("run", quiet, "--predictor", f"teacher:teacher-v1,{option}")
+        assert wrong.exit_code == 2, option
+        assert "a teacher" in wrong.stderr

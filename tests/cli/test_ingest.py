@@ -54,5 +54,6 @@ def test_a_server_takes_a_batch_and_tells_of_it(tmp_path: Path) -> None:
     assert "CANARY" not in said
     counted = json.loads(run("stats", "--json", "--data", data))
     assert counted["events"] == {"rejected_consent_time": 1}
+    assert counted["rows_of_counts"] == 0
     assert "waiting" in run("stats", "--data", data)
     assert run("export", "--data", data) == ""

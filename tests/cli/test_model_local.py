@@ -81,3 +81,20 @@ def test_an_unknown_option_is_named(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["model", "check"])
     assert "model.options.treads means nothing" in " ".join(result.output.split())
     assert result.exit_code in (1, 2)
+
+
+def test_the_setup_checks_a_model_and_does_not_use_one_that_is_too_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SmolLM2 answers, but was not trained for edits: a check that would say so of any other."""
+    config = tmp_path / "config" / "zeta-context" / "config.toml"
+    monkeypatch.delenv("ZETA_CONTEXT_CONFIG")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    result = CliRunner().invoke(cli, ["setup", "--model", "smol"])
+    shown = " ".join(result.output.split())
+    assert "loaded in" in shown
+    assert "answered in" in shown
+    is_used = "it is not made use of" not in shown
+    assert config.exists() == is_used
+    assert result.exit_code == (0 if is_used else 1)

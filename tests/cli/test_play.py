@@ -1,6 +1,7 @@
 """`zeta-context play`, driven by keys."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from textual.pilot import Pilot
 
 from zeta_context.cli.play import SAMPLE
 from zeta_context.cli.play.app import Play
+from zeta_context.context.gather import ContextSettings
+from zeta_context.settings import Settings
 
 ARTEFACTS = Path(__file__).resolve().parents[2] / "out" / "editors"
 ROWS = SAMPLE.splitlines()
@@ -112,3 +115,44 @@ async def test_a_new_file_with_text_beyond_ascii_can_be_begun(tmp_path: Path) ->
         await pilot.press("x", "=", "é", "𝒳", "enter", "漢")
         assert app.area.text == "x=é𝒳\n漢"
         assert app.session.document(str(app._path)).snapshot.text == app.area.text
+
+
+PRICES = "def total(prices):\n    return sum(prices)\n\n\nprint(total([1]))\n"
+BASKET = "from prices import total\n\n\ndef pay(basket):\n    return total(basket)\n"
+
+
+async def test_tab_goes_on_in_a_file_that_was_not_open(tmp_path: Path) -> None:
+    if not Path(sys.executable).with_name("ty").exists():
+        pytest.skip("ty is not installed")
+    (tmp_path / "prices.py").write_text(PRICES)
+    (tmp_path / "basket.py").write_text(BASKET)
+    settings = Settings(offer_status=False, context=ContextSettings(definitions=True))
+    app = Play(tmp_path / "prices.py", settings)
+    async with app.run_test(size=(140, 30)) as pilot:
+        await wait_for(pilot, app.session.counts.totals)
+        server = app.session._gatherer.server(app.session.document(str(tmp_path / "prices.py")))
+        assert server is not None
+        await wait_for(pilot, lambda: server.is_running and not server.is_busy)
+        app.area.move_cursor((0, 9))
+        await asyncio.sleep(1)
+        await pilot.press(*["backspace"] * 5, *"amount")
+        app.area.move_cursor((1, 0))
+        await wait_for(pilot, lambda: app.prediction is not None)
+        await pilot.press("tab", "tab")
+        await wait_for(pilot, lambda: app.jump is not None)
+        await pilot.pause()
+        assert any("go to `total` is called" in row for row in screen(app))
+        assert app.jump is not None
+        assert app.jump.why.endswith("place 2 of 3, in basket.py:1")
+        await pilot.press("tab")
+        assert (app.area.text, app.area.cursor_location) == (BASKET, (0, BASKET.index("total")))
+        for row in (0, 4):
+            await wait_for(pilot, lambda: app.prediction is not None)
+            if app.area.cursor_location[0] != row:
+                await pilot.press("tab")
+            await pilot.press("tab")
+        assert app.area.text == BASKET.replace("total", "amount")
+        assert (tmp_path / "basket.py").read_text() == BASKET
+        await pilot.press("ctrl+s")
+        assert "amount" in (tmp_path / "basket.py").read_text()
+        assert (tmp_path / "prices.py").read_text() == PRICES.replace("total", "amount")

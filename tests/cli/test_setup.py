@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests.cli.test_model import fake_gguf
 from zeta_context.cli.main import cli
 from zeta_context.cli.setup import record_path
 from zeta_context.cli.setup.editors import EDITORS
-from zeta_context.cli.setup.installing import BACKUP_SUFFIX
+from zeta_context.cli.setup.installing import BACKUP_SUFFIX, Record
 from zeta_context.cli.setup.machine import Machine, propose_model
+from zeta_context.cli.setup.model import propose, write_choice
+from zeta_context.config_file import config_path
+from zeta_context.runners.installed import import_model
+from zeta_context.settings import load_settings
 
 GB = 1_000_000_000
 
@@ -133,3 +138,59 @@ def test_a_model_is_proposed_that_the_machine_can_bear() -> None:
     quick = propose_model(Machine(processors=8, memory_bytes=64 * GB))
     assert quick is not None
     assert quick.parameters <= 1_000_000_000
+
+
+@pytest.fixture
+def imported(home: Path) -> str:
+    """A model of the user's own, a file in which there is nothing to run."""
+    return import_model(fake_gguf(home / "own.gguf"), format_name="zeta1").name
+
+
+def test_an_installed_model_is_proposed_before_one_to_fetch(imported: str) -> None:
+    proposal = propose(Machine(processors=2, memory_bytes=16 * GB))
+    assert proposal is not None
+    assert (proposal.name, proposal.is_ready) == (imported, True)
+    assert f"{imported}, 0.0 GB, installed" in run("setup", "--editor", "neovim")
+
+
+def test_without_its_libraries_no_model_is_asked_about(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zeta_context.runners.opening.missing_libraries", lambda: ("torch",))
+    told = run("setup", typed="neovim\n")
+    assert told.count("?") == 1
+    assert "[local]" in " ".join(told.split())
+
+
+def test_a_model_that_does_not_work_is_not_written_down(imported: str, home: Path) -> None:
+    done = CliRunner().invoke(cli, ["setup", "--model", imported])
+    assert done.exit_code == 1
+    assert "it is not made use of" in done.output
+    assert not config_path().exists()
+    assert not any(".config/nvim" in name for name in files(home))
+
+
+def test_an_unknown_model_is_a_usage_error(home: Path) -> None:
+    done = CliRunner().invoke(cli, ["setup", "--model", "nobody-knows"])
+    assert done.exit_code == 2
+    assert "zeta-context model list" in done.output + str(done.stderr)
+
+
+def test_a_model_of_use_is_written_down_and_taken_out_again(home: Path) -> None:
+    path = config_path()
+    path.parent.mkdir(parents=True)
+    path.write_text("[predict]\nmode = 'subtle'\n")
+    path.chmod(0o600)
+    write_choice("sweep-0.5b", Record(record_path()))
+    assert load_settings().settings.model.id == "sweep-0.5b"
+    assert load_settings().settings.predict.gating.mode == "subtle"
+    run("uninstall", "--yes")
+    assert path.read_text() == "[predict]\nmode = 'subtle'\n"
+
+
+def test_a_model_that_was_chosen_already_stays_the_chosen_one(home: Path) -> None:
+    path = config_path()
+    path.parent.mkdir(parents=True)
+    path.write_text('[model]\nid = "mine"\n')
+    assert "to use it, in" in write_choice("sweep-0.5b", Record(record_path()))
+    assert path.read_text() == '[model]\nid = "mine"\n'

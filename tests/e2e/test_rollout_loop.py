@@ -191,11 +191,14 @@ def test_counts_go_from_a_session_to_a_judgement_and_are_taken_back(
     (row,) = read_outcomes(outcomes_path(state_folder()))
     assert (row.experiment, row.requests, row.accepted) == ("quick-answers", 1, 1)
 
+    with outcomes_path(state_folder()).open("a") as file:
+        file.write('{"install": "cut o')
+
     # They are sent only where the user said so, once each, and no text with them.
     assert world.exchange(send_counts=False).totals() == {"rollout_fetched": 1}
     assert world.exported(tmp_path / "none.jsonl") == []
     assert world.exchange().totals()["rollout_counts_sent"] == 1
-    assert "rollout_counts_sent" not in world.exchange().totals()
+    assert world.exchange().totals() == {"rollout_fetched": 1, "rollout_row_unreadable": 1}
     assert world.exported(tmp_path / "outcomes.jsonl") == [row]
     kinds = [entry.kind for entry in Ledger().chain.entries()]
     assert kinds.count("counts") == 1

@@ -1,6 +1,6 @@
 """Changes between texts and places in units, as properties over awkward texts."""
 
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 from hypothesis import given
@@ -112,6 +112,34 @@ def test_uris_are_understood_in_every_spelling(spelling: str, path: str) -> None
 )
 def test_what_is_no_local_file_has_no_path(spelling: str) -> None:
     assert uri.to_path(spelling) is None
+
+
+@pytest.mark.parametrize(
+    "spelling", ["file:///c%3A/a%20b.py", "file:///C:/a b.py", "file:/c:/a%20b.py"]
+)
+def test_drives_are_understood_in_every_spelling(spelling: str) -> None:
+    path = uri.to_path(spelling)
+    assert path is not None
+    assert PureWindowsPath(uri.name_drive(path.as_posix())) == PureWindowsPath("C:/a b.py")
+
+
+def test_what_has_no_drive_keeps_its_name() -> None:
+    assert uri.name_drive("/ab:/c") == "/ab:/c"
+
+
+@pytest.mark.parametrize(
+    ("spelling", "path"),
+    [
+        ("vscode-notebook-cell:/a/b%20c.ipynb#W0sZmlsZQ%3D%3D", "/a/b c.ipynb/W0sZmlsZQ--"),
+        ("vscode-notebook-cell:///a/b.ipynb#X1", "/a/b.ipynb/X1"),
+        ("vscode-notebook-cell:/a/b.ipynb#../../etc/passwd", "/a/b.ipynb/------etc-passwd"),
+        ("vscode-notebook-cell:/a/b.ipynb", None),
+        ("vscode-notebook-cell://elsewhere/a/b.ipynb#X1", None),
+        ("file:///a/b.ipynb#X1", None),
+    ],
+)
+def test_a_cell_lies_below_its_notebook(spelling: str, path: str | None) -> None:
+    assert uri.to_cell(spelling) == (None if path is None else Path(path))
 
 
 @given(st.text(alphabet="abc é𝒳%#?&+ ~", min_size=1, max_size=12))

@@ -107,7 +107,7 @@ def test_after_a_month_it_may_be_said_again(tmp_path: Path) -> None:
         b"",
         b"{",
         b"[]",
-        b'{"schema": 99, "salt": "00", "rejections": []}',
+        b'{"schema": 0, "salt": "00", "rejections": []}',
         b'{"schema": 1, "salt": "zz", "rejections": []}',
         b'{"schema": 1, "salt": "00", "rejections": [[1, 2, 3]]}',
         b'{"schema": 1, "salt": "00", "rejections": [[1, 2, "0", "a", "b", "c", []]]}',

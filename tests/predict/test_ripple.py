@@ -10,12 +10,12 @@ from tests.predict.desk import Scripted, cut, put, swap
 from tests.predict.test_reversal import Work
 from zeta_context.context.syntax import parse
 from zeta_context.events.change import Change
-from zeta_context.predict.causes import Cause, find_cause
+from zeta_context.predict.causes import Cause, find_cause, has_word
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.predict.proposers.ripple import RippleProposer
 from zeta_context.predict.ripples import Place, Ripple, Ripples
-from zeta_context.predict.sites import has_word
 from zeta_context.predict.view import Document, View
+from zeta_context.prompt.input import PromptInput
 from zeta_context.text.edit import TextEdit
 from zeta_context.text.point import Span
 from zeta_context.text.snapshot import TextSnapshot
@@ -289,7 +289,16 @@ def test_a_ripple_is_followed_until_the_user_does_something_else() -> None:
     assert is_followed()
     text = after(ripples, text, swap(18, 22, "fetch_all"))
     assert is_followed()
-    after(ripples, text, put(len(text), "x = 1\n"))
+    ripples.begin(rename_cause(), PLACES)
+    cut_out = NOW.edit(Span(14, 18), "")
+    put_in = cut_out.edit(Span(14, 14), "fetch")
+    changes = [
+        Change(NOW, cut_out, Span(14, 18), Span(14, 14)),
+        Change(cut_out, put_in, Span(14, 14), Span(14, 19)),
+    ]
+    ripples.follow(("shop", "a.py"), changes)
+    assert is_followed()
+    after(ripples, put_in, put(len(put_in), "x = 1\n"))
     assert not is_followed()
 
 
@@ -318,6 +327,44 @@ def test_where_a_signature_changed_others_are_heard_about_the_place_alone() -> N
     assert answer.why == "the signature of `load` was changed: place 1 of 2"
     assert [view.cursor for view in other.views] == [18, 24]
     assert other.views[0].ripple is None
+
+
+class Model(Scripted):
+    """Takes its time, as a model does."""
+
+    name = "model"
+
+    def read_ahead(self, view: View) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("cursor", "asked"), [(5, []), (11, [18])])
+def test_a_model_is_asked_about_the_first_place_once_the_cause_is_left(
+    cursor: int, asked: list[int]
+) -> None:
+    cause = replace(rename_cause(), kind="signature", name="load", new_name="load")
+    ripple = Ripple(cause=cause, places=PLACES, total=2)
+    model = Model(swap(14, 18, "read"))
+    elsewhere = PromptInput(
+        project="shop",
+        path="b.py",
+        language="python",
+        cursor_excerpt="from a import load\n",
+        cursor_offset=0,
+        excerpt_start_row=0,
+    )
+    view = replace(view_of(ripple, cursor), prompt_input=elsewhere)
+    answer = RippleProposer((model,)).propose(view)
+    assert [one.cursor for one in model.views] == asked
+    assert isinstance(answer, Prediction) is bool(asked)
+    for one in model.views:
+        assert one.prompt_input is not None
+        assert one.prompt_input.path == "a.py"
+        shown = one.prompt_input.cursor_excerpt
+        assert shown[: one.prompt_input.cursor_offset].endswith("use(load")
 
 
 @pytest.mark.parametrize(

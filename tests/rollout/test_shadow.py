@@ -235,7 +235,7 @@ async def test_what_the_candidate_alone_would_predict_is_never_offered(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(
-        "zeta_context.rollout.shadowing.make_proposers", lambda *_: (Fixed("new", "77"),)
+        "zeta_context.rollout.shadowing.make_proposers", lambda *_: (Fixed("new", "never_shown"),)
     )
     (tmp_path / "project").mkdir()
     rollout = RolloutSettings(shadow_model="new")
@@ -249,7 +249,7 @@ async def test_what_the_candidate_alone_would_predict_is_never_offered(
     records = read_shadow(shadow_path(state_folder()))
     assert records
     assert all(one.candidate_shown and not one.live_shown for one in records)
-    assert "77" not in shadow_path(state_folder()).read_text()
+    assert "never_shown" not in shadow_path(state_folder()).read_text()
 
 
 def test_records_are_summed_up_offline(tmp_path: Path) -> None:

@@ -182,6 +182,30 @@ def test_a_set_is_pulled_shown_and_cut_again_without_what_was_withdrawn(tmp_path
     run("dataset", "show", str(second))
 
 
+def test_parquet_and_lines_of_json_are_the_same_export(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    from zeta_context.ingest.export_file import open_export
+
+    lines = [export(captured(number)) for number in range(5)]
+    digests = set()
+    for name in ("export.jsonl", "export.parquet"):
+        with open_export(tmp_path / name) as write:
+            for line in lines:
+                write(line)
+        output = tmp_path / f"{name}.set.jsonl"
+        run("dataset", "pull", str(tmp_path / name), "-o", str(output))
+        digests.add(read_dataset(output)[0].sha256)
+    assert len(digests) == 1
+    table = parquet.read_table(tmp_path / "export.parquet")
+    assert table["licences"].to_pylist() == ["MIT"] * 5
+    (tmp_path / "other.parquet").write_bytes(b"no such file")
+    refused = CliRunner().invoke(
+        cli, ["dataset", "pull", str(tmp_path / "other.parquet"), "-o", str(tmp_path / "no.jsonl")]
+    )
+    assert refused.exit_code == 2
+    assert "is no Parquet file" in refused.stderr
+
+
 def test_a_set_that_is_not_what_its_manifest_says_is_refused(tmp_path: Path) -> None:
     source, output = tmp_path / "export.jsonl", tmp_path / "set.jsonl"
     source.write_text(export(captured()) + "\n")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ingest.services import free_port
 from zeta_context.counts import Counts
 from zeta_context.errors import SettingsError
 from zeta_context.evals.sessions import read_sessions
@@ -278,3 +279,56 @@ def test_two_processes_over_gloo_train_one_student(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("steps 12") == 2, done.stdout
     assert (tmp_path / "out" / "model" / "model.safetensors").is_file()
+
+
+SHARDED = """
+import sys, warnings
+warnings.simplefilter("ignore")
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+import accelerate.state
+from accelerate.utils import DistributedType
+begin = accelerate.state.PartialState.__init__
+def begun(self, *args, **kwargs):
+    # accelerate shards on accelerators alone, torch over gloo as well: call this machine one.
+    begin(self, *args, **kwargs)
+    if self.distributed_type is DistributedType.MULTI_CPU:
+        self.distributed_type = DistributedType.MULTI_GPU
+accelerate.state.PartialState.__init__ = begun
+from tests.training.test_student import ROWS, config
+from zeta_context.training.student import train_student
+settings = config(method=sys.argv[4], learning_rate=5e-3)
+trained = train_student(ROWS, Path(sys.argv[2]), Path(sys.argv[3]), settings)
+kind = accelerate.Accelerator().distributed_type
+print(kind.value, trained.steps, trained.last_loss < trained.first_loss)
+"""
+
+
+@needs_training
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_two_processes_hold_shards_of_one_student_with_the_shipped_configuration(
+    tmp_path: Path, method: str
+) -> None:
+    base = make_base(tmp_path / "base")
+    script = tmp_path / "sharded.py"
+    script.write_text(SHARDED)
+    configuration = ROOT / "zeta_context" / "training" / "configs" / "fsdp.yaml"
+    command = [sys.executable, "-m", "accelerate.commands.launch"]
+    command += ["--config_file", str(configuration), "--num_processes", "2"]
+    command += ["--mixed_precision", "no", "--main_process_port", str(free_port())]
+    command += [str(script), str(ROOT), str(base), str(tmp_path / "out"), method]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("FSDP 12 True") == 2, done.stdout
+    assert read_shapes(tmp_path / "out" / "model") == read_shapes(base)
+
+
+def read_shapes(model: Path) -> dict[str, list[int]]:
+    from safetensors import safe_open
+
+    with safe_open(model / "model.safetensors", "pt") as weights:
+        return {name: weights.get_slice(name).get_shape() for name in weights.keys()}  # noqa: SIM118

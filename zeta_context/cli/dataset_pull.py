@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -39,7 +38,8 @@ def pull_command(
     settled: str,
     as_json: bool,
 ) -> None:
-    """Starting states from EXPORTS, files that `zeta-context ingest export` wrote.
+    """Starting states from EXPORTS, files that `zeta-context ingest export` wrote: JSON lines, or
+    *.parquet.
 
     Prints the funnel: what was captured, and what was lost to which reason. By default no target
     is in the set, and nothing that a user wrote after the state: a teacher says what follows.
@@ -51,6 +51,7 @@ def pull_command(
         pull_examples,
         write_dataset,
     )
+    from zeta_context.training.exports import read_exports
 
     settings = PullSettings(
         held_out_share=held_out_share,
@@ -58,7 +59,7 @@ def pull_command(
         settled=cast("Settled", settled),
     )
     counts = Counts()
-    examples = pull_examples(_lines(exports), settings, counts)
+    examples = pull_examples(read_exports(exports), settings, counts)
     manifest = write_dataset(
         output,
         show_examples(examples, "reading"),
@@ -82,12 +83,13 @@ def recut_command(dataset: Path, exports: tuple[Path, ...], *, output: Path, as_
         recut_examples,
         write_dataset,
     )
+    from zeta_context.training.exports import read_exports
 
     manifest, examples = read_dataset(dataset)
     counts = Counts()
     cut = write_dataset(
         output,
-        recut_examples(examples, _lines(exports), counts),
+        recut_examples(examples, read_exports(exports), counts),
         sources=[describe_source(path) for path in exports],
         filters=manifest.filters,
         counts=counts,
@@ -111,9 +113,3 @@ def show_command(dataset: Path, *, as_json: bool) -> None:
     tell_counts(told, as_json=False)
     for source in manifest.sources:
         click.echo(f"from {source.name} {source.revision} {source.sha256[:16]}")
-
-
-def _lines(paths: Sequence[Path]) -> Iterator[bytes]:
-    for path in paths:
-        with path.open("rb") as file:
-            yield from file

@@ -20,7 +20,7 @@ from zeta_context.cli.eval_reading import write_report
 from zeta_context.cli.eval_tables import tell_ablation, tell_scores
 from zeta_context.cli.main import EXIT_FINDING
 from zeta_context.cli.rendering import make_harmless
-from zeta_context.errors import EvalError, SettingsError
+from zeta_context.errors import EvalError
 from zeta_context.evals.ablate import make_variants, reduce_scenarios
 from zeta_context.evals.baseline import Figure, find_regressions, write_baseline
 from zeta_context.evals.contestants import Contestant, open_contestant, read_options
@@ -176,7 +176,7 @@ def open_predictor(spec: str) -> Iterator[Contestant]:
 
 def _open_teacher(spec: str) -> Contestant:
     """A teacher as a contestant; its answers come from the cache where they are known."""
-    from zeta_context.training.teacher.endpoint import TeacherSettings
+    from zeta_context.cli.teaching import parse_teacher
     from zeta_context.training.teacher.prompt import read_prompt
     from zeta_context.training.teacher.trial import TeacherProposer
 
@@ -184,12 +184,7 @@ def _open_teacher(spec: str) -> Contestant:
     options = read_options(parts)
     prompt = read_prompt(name.partition(":")[2])
     cache = Path(options.pop("cache", "answers.sqlite"))
-    try:
-        teacher = TeacherSettings(**{"api": "openai", **options})  # type: ignore[arg-type]
-    except TypeError:
-        raise SettingsError(
-            "a teacher's options are api, endpoint, model, key_env and cache"
-        ) from None
+    teacher = parse_teacher(options)
     return Contestant(
         spec=f"{name}@{prompt.version},{','.join(parts)}",
         make_proposers=lambda: (TeacherProposer(teacher, prompt, "normal", cache),),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -85,12 +85,14 @@ def token(name: str, data: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def stats(data: Path, index: str, files: str, as_json: bool) -> None:
     """Count what the store holds."""
+    settings = _settings(data, index, files)
     from zeta_context.ingest.report import count_records
-    from zeta_context.ingest.serve import open_store
+    from zeta_context.ingest.serve import open_counted, open_store
 
-    store = open_store(_settings(data, index, files))
-    counted = count_records(store)
+    store, rows = open_store(settings), open_counted(settings)
+    counted = {**count_records(store), "rows_of_counts": rows.n_rows()}
     asyncio.run(store.aclose())
+    rows.close()
     if as_json:
         click.echo(json.dumps(counted))
         return
@@ -106,7 +108,13 @@ def stats(data: Path, index: str, files: str, as_json: bool) -> None:
 @_DATA
 @_INDEX
 @_FILES
-@click.option("-o", "--output", type=click.File("w", encoding="utf-8"), default="-")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    default="-",
+    help="JSON lines, or Parquet where it ends in .parquet; by default the standard output.",
+)
 @click.option("--project", default="", help="One project, by the key that its records carry.")
 @click.option("--since", default=0.0, help="Received since then, in seconds since the epoch.")
 @click.option("--outcomes", is_flag=True, help="The counts by variant, for `rollout judge`.")
@@ -116,39 +124,46 @@ def export(
     data: Path,
     index: str,
     files: str,
-    output: Any,
+    output: Path,
     project: str,
     since: float,
     outcomes: bool,
     experiment: str,
 ) -> None:
-    """Write the examples, with what became of each, as lines of JSON.
+    """Write the examples, with what became of each, as lines of JSON or as Parquet.
 
     With --outcomes the rows of counts that followers of a rollout sent, instead of examples.
     """
+    settings = _settings(data, index, files)
     if outcomes:
-        n_rows = _export_counts(_settings(data, index, files), output, experiment, since)
+        n_rows = _export_counts(settings, output, experiment, since)
         click.echo(f"{n_rows:,} rows of counts", err=True)
         return
+    n_examples = asyncio.run(_export_examples(settings, output, project, since))
+    click.echo(f"{n_examples:,} examples", err=True)
+
+
+async def _export_examples(
+    settings: IngestSettings, output: Path, project: str, since: float
+) -> int:
+    from zeta_context.ingest.export_file import open_export
     from zeta_context.ingest.received import Selection
     from zeta_context.ingest.report import export_examples
     from zeta_context.ingest.serve import open_store
 
-    async def write() -> int:
-        store = open_store(_settings(data, index, files))
-        n = 0
-        try:
+    store = open_store(settings)
+    n = 0
+    try:
+        with open_export(output) as write:
             async for line in export_examples(store, Selection(project=project, since=since)):
-                output.write(line + "\n")
+                write(line)
                 n += 1
-        finally:
-            await store.aclose()
-        return n
-
-    click.echo(f"{asyncio.run(write()):,} examples", err=True)
+    finally:
+        await store.aclose()
+    return n
 
 
-def _export_counts(settings: IngestSettings, output: Any, experiment: str, since: float) -> int:
+def _export_counts(settings: IngestSettings, output: Path, experiment: str, since: float) -> int:
     from dataclasses import asdict
 
     from zeta_context.ingest.serve import open_counted
@@ -156,9 +171,10 @@ def _export_counts(settings: IngestSettings, output: Any, experiment: str, since
     counted = open_counted(settings)
     n = 0
     try:
-        for row in counted.rows(experiment=experiment, since=since):
-            output.write(json.dumps(asdict(row)) + "\n")
-            n += 1
+        with click.open_file(str(output), "w", encoding="utf-8") as file:
+            for row in counted.rows(experiment=experiment, since=since):
+                file.write(json.dumps(asdict(row)) + "\n")
+                n += 1
     finally:
         counted.close()
     return n

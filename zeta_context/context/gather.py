@@ -80,8 +80,9 @@ class ContextGatherer:
         events: tuple[Event, ...],
         *,
         trigger: Trigger = "other",
+        with_definitions: bool = True,
     ) -> Gathered:
-        """The prompt input for a cursor (an offset) in a document."""
+        """The prompt input for a cursor (an offset) in a document; without definitions at once."""
         started = time.perf_counter()
         tree = self._syntax.tree(
             f"{document.project}/{document.path}",
@@ -91,7 +92,9 @@ class ContextGatherer:
         )
         excerpt = gather_excerpt(document.snapshot, cursor, tree)
         stages = [Stage(name="excerpt", elapsed_ms=(time.perf_counter() - started) * 1000)]
-        definitions = await self._find_definitions(document, cursor, events)
+        definitions = None
+        if with_definitions:
+            definitions = await self._find_definitions(document, cursor, events)
         if definitions is not None:
             stages.append(Stage(name="definitions", elapsed_ms=definitions.elapsed_ms))
         prompt_input = PromptInput(

@@ -273,10 +273,12 @@ def _count_new_errors(scenario: Scenario, now: str, predicted: str) -> int | Non
     if now == predicted:
         return None
     trees = SyntaxCache(max_documents=1)  # so that the second parse costs only what changed
-    before, after = (
-        trees.tree("", scenario.language, TextSnapshot(text), path=scenario.path)
-        for text in (now, predicted)
-    )
-    if before is None or after is None:
-        return None
-    return max(error_count(after) - error_count(before), 0)
+    counted = []
+    for text in (predicted, now):
+        tree = trees.tree("", scenario.language, TextSnapshot(text), path=scenario.path)
+        if tree is None:
+            return None
+        counted.append(error_count(tree))
+        if not counted[0]:
+            return 0
+    return max(counted[0] - counted[1], 0)

@@ -49,6 +49,10 @@ class Counted:
         for (content,) in found:
             yield decode_row(json.loads(content))
 
+    def n_rows(self) -> int:
+        """How many rows are kept."""
+        return int(self._db.ask("SELECT count(*) FROM counted")[0][0])
+
     def forget(self, tenant: str, installation: str) -> None:
         """Delete every row of an installation."""
         with self._db.change():

@@ -49,6 +49,10 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
+INDEX_SCHEMA = 1
+"""Of the index in a file; one without a number is from before there was one, and the same."""
+
+
 class Sqlite:
     """A database in a file."""
 
@@ -72,6 +76,11 @@ class Sqlite:
                 "wal_autocheckpoint=4000",
             ):
                 self._db.execute(f"PRAGMA {pragma}").fetchall()
+            ((version,),) = self._db.execute("PRAGMA user_version").fetchall()
+            if version > INDEX_SCHEMA:
+                raise IngestError(f"the index is of a newer version ({version}): update the server")
+            if not version:
+                self._db.execute(f"PRAGMA user_version={INDEX_SCHEMA}")
         except sqlite3.DatabaseError:
             raise IngestError("the index file is damaged, or no index") from None
 

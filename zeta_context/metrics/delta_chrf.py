@@ -98,8 +98,7 @@ def score_delta_chrf(
     for order in range(1, ORDERS + 1):
         expected_delta, actual_delta = wanted.deltas[order - 1], got.deltas[order - 1]
         hits = _count_common(expected_delta, actual_delta)
-        made = sum(map(abs, actual_delta.values()))
-        due = sum(map(abs, expected_delta.values()))
+        made, due = got.totals[order - 1], wanted.totals[order - 1]
         matched, surplus, missing = matched + hits, surplus + made - hits, missing + due - hits
         if empty_orders == "skip":
             if made and due:
@@ -157,10 +156,11 @@ def score_ceiling(
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """The n-grams that a change brings in and takes away, by order; `longest` is the length of the
-    longer text, or less where that is more than any order."""
+    """The n-grams that a change brings in and takes away, by order, and how many those are;
+    `longest` is the length of the longer text, or less where that is more than any order."""
 
     deltas: tuple[Mapping[str, int], ...]
+    totals: tuple[int, ...]
     longest: int
 
 
@@ -170,7 +170,8 @@ def _measure(original: str, text: str, whitespace: Whitespace) -> _Change:
     old, new = (_normalize(one, whitespace) for one in _cut_shared_ends(original, text))
     pieces = _cut(old, new)
     deltas = tuple(_delta(pieces, order) for order in range(1, ORDERS + 1))
-    return _Change(deltas, max(len(old), len(new)))
+    totals = tuple(sum(map(abs, one.values())) for one in deltas)
+    return _Change(deltas, totals, max(len(old), len(new)))
 
 
 def _cut_shared_ends(original: str, text: str) -> tuple[str, str]:
@@ -239,9 +240,9 @@ def _delta(pieces: Sequence[tuple[str, str]], order: int) -> dict[str, int]:
 def _count_common(one: Mapping[str, int], other: Mapping[str, int]) -> int:
     """Changes that both make: those of one n-gram in one direction."""
     total = 0
-    for gram, count in one.items():
-        others = other.get(gram, 0)
-        if (count > 0) == (others > 0) and others:
+    for gram in one.keys() & other.keys():
+        count, others = one[gram], other[gram]
+        if (count > 0) == (others > 0):
             total += min(abs(count), abs(others))
     return total
 

@@ -5,7 +5,7 @@ Knows nothing of what the elements are.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 
 from zeta_context.text.sequence import diff_sequences
 
@@ -20,7 +20,12 @@ def count_common(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
     a, b = one[head : len(one) - tail], other[head : len(other) - tail]
     if not a or not b:
         return head + tail
-    *_, row = _rows(a, b)
+    row, places = _begin(a)
+    every = row
+    for at in map(places.get, b):
+        if at is not None:
+            hits = row & at
+            row = ((row + hits) | (row - hits)) & every
     return head + tail + len(a) - row.bit_count()
 
 
@@ -35,7 +40,7 @@ def mask_common(one: Sequence[Hashable], other: Sequence[Hashable]) -> list[bool
     mask = [True] * head + [False] * len(a) + [True] * tail
     if len(a) * len(b) > MAX_CELLS:
         return _mask_by_diff(one, other)
-    rows = list(_rows(a, b))
+    rows = _rows(a, b)
     i, j = len(a), len(b)
     while i and j:
         if a[i - 1] == b[j - 1]:
@@ -49,21 +54,29 @@ def mask_common(one: Sequence[Hashable], other: Sequence[Hashable]) -> list[bool
     return mask
 
 
-def _rows(one: Sequence[Hashable], other: Sequence[Hashable]) -> Iterator[int]:
+def _rows(one: Sequence[Hashable], other: Sequence[Hashable]) -> list[int]:
     """After each element of `other`: a bit for each of `one`, 0 where it makes what is common to
     both so far longer.
 
     Bit-parallel, after Crochemore, Iliopoulos, Pinzon and Reid (2001).
     """
+    row, places = _begin(one)
+    every = row
+    rows = []
+    for at in map(places.get, other):
+        if at is not None:
+            hits = row & at
+            row = ((row + hits) | (row - hits)) & every
+        rows.append(row)
+    return rows
+
+
+def _begin(one: Sequence[Hashable]) -> tuple[int, dict[Hashable, int]]:
+    """The bits before the first step, and the places of each element as bits."""
     places: dict[Hashable, int] = {}
     for index, element in enumerate(one):
         places[element] = places.get(element, 0) | 1 << index
-    every = (1 << len(one)) - 1
-    row = every
-    for element in other:
-        hits = row & places.get(element, 0)
-        row = ((row + hits) | (row - hits)) & every
-        yield row
+    return (1 << len(one)) - 1, places
 
 
 def _common_ends(one: Sequence[Hashable], other: Sequence[Hashable]) -> tuple[int, int]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from zeta_context.context.excerpt import gather_excerpt
-from zeta_context.context.syntax import parse
 from zeta_context.events.change import Change
 from zeta_context.events.entry import HistoryEntry
+from zeta_context.predict.centering import center
 from zeta_context.predict.prediction import Prediction
 from zeta_context.predict.provenance import ProvenanceRecorder
 from zeta_context.predict.view import View
@@ -43,16 +42,9 @@ def look_ahead(
     recorder.follow(change, author="prediction", at=at)
     prompt_input = view.prompt_input
     if prompt_input is not None:
-        tree = parse(document.language, after, path=document.path)
-        excerpt = gather_excerpt(after, cursor, tree)
         prompt_input = replace(
-            prompt_input,
-            cursor_excerpt=excerpt.text,
-            cursor_offset=excerpt.cursor_offset,
-            excerpt_start_row=excerpt.start_row,
-            syntax_spans=excerpt.syntax_spans,
+            center(prompt_input, replace(document, snapshot=after), cursor),
             events=(*prompt_input.events, *made),
-            diagnostics=(),
             trigger="prediction_accepted",
         )
     ahead = View(

@@ -39,10 +39,13 @@ class Arbiter:
         self._checks = checks if checks is not None else Checks()
         self._rejections = rejections
 
-    def propose(self, view: View, *, after: str | None = None) -> Prediction | Discarded:
+    def propose(
+        self, view: View, *, after: str | None = None, only: str | None = None
+    ) -> Prediction | Discarded:
         """The prediction to show, or the reason for silence; never raises.
 
-        With `after`, only the proposers behind the one of that name are asked.
+        With `after`, only the proposers behind the one of that name are asked; with `only`, that
+        one alone, if there is one.
 
         Besides those of the proposers and of `Checks`: `needs_resync`, `canceled`,
         `rejected_before`, `proposer_fault`. A suppressed proposal gives the next proposer its turn.
@@ -56,6 +59,8 @@ class Arbiter:
             first = 1 + [one.name for one in self._proposers].index(after)
             answer = Discarded(reason="no_other", detail="no other proposer is left")
         for number, proposer in enumerate(self._proposers[first:], start=first):
+            if only is not None and proposer.name != only:
+                continue
             if view.cancel.is_cancelled:
                 return CANCELED
             answer, is_suppressed = self._ask(proposer, view)

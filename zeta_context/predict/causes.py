@@ -77,6 +77,17 @@ def word_at(snapshot: TextSnapshot, offset: int) -> Span:
     return Span(start + first, start + last)
 
 
+def has_word(text: str, word: str) -> bool:
+    """Whether a text has a word as a whole."""
+    at = text.find(word)
+    while at >= 0:
+        before, after = text[at - 1 : at] if at else "", text[at + len(word) : at + len(word) + 1]
+        if not _is_word(before) and not _is_word(after):
+            return True
+        at = text.find(word, at + 1)
+    return False
+
+
 def _is_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 

@@ -63,9 +63,11 @@ def compose(
     offers = Offers(counts, rejections)
     ripples = Ripples()
     follower = Follower(offers, ripples)
-    tracker = Tracker(counts=counts, clock=clock, observer=follower)
+    # Off is off: nobody will ask who typed what.
+    observer = follower if settings.gating.enabled else None
+    tracker = Tracker(counts=counts, clock=clock, observer=observer)
     if not settings.gating.enabled:
-        # Off is off: no server is started for what nobody will ask.
+        # No server is started, either.
         context = replace(context, definitions=False)
     gatherer = ContextGatherer(projects, context, counts)
     if proposers is None:

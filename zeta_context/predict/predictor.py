@@ -233,7 +233,6 @@ class Predictor:
         self, document: OpenDocument, cursor: int, trigger: Trigger, cancel: CancelToken
     ) -> tuple[Answer, Explanation]:
         asked = time.perf_counter()
-        events = self._tracker.history(document.project).events()
         view = look(
             self._tracker,
             document,
@@ -246,15 +245,12 @@ class Predictor:
         if self._sites is not None:
             provenance = self._follower.provenance((document.project, document.path))
             ripple = await self._sites.look(document, cursor, provenance)
-        gathered = await self._gatherer.gather(document, cursor, events, trigger=trigger)
-        view = replace(view, prompt_input=gathered.prompt_input, ripple=ripple)
-        started = time.perf_counter()
         try:
-            answer = await self._choose(view)
+            view, gathered, answer = await self._answer(replace(view, ripple=ripple), trigger)
         except asyncio.CancelledError:
             cancel.cancel()
             raise
-        stage = Stage(name="propose", elapsed_ms=(time.perf_counter() - started) * 1000)
+        stage = gathered.stages[-1]
         self.latencies.add((time.perf_counter() - asked) * 1000)
         if isinstance(answer, Prediction):
             doubt = self.gate.doubt(answer, trigger)
@@ -265,7 +261,34 @@ class Predictor:
             self.on_answer(view, _answer_from(answer, shown))
         if shown is answer and stage.elapsed_ms >= self._settings.prefetch_from_ms:
             self._start_ahead(view, answer)
-        return shown, _explain(view, gathered, stage)
+        return shown, Explanation(view=view, gathered=gathered, stages=gathered.stages)
+
+    async def _answer(self, view: View, trigger: Trigger) -> tuple[View, Gathered, Answer]:
+        """The view with its context, what was gathered for it, and the answer to it.
+
+        The last stage of what was gathered is the proposing.
+        """
+        if view.ripple is not None and view.ripple.cause.kind == "rename":
+            # Its places need no context, and the server, which named them, has nothing to verify.
+            gathered = await self._gather(view, trigger, with_definitions=False)
+            view = replace(view, prompt_input=gathered.prompt_input)
+            started = time.perf_counter()
+            answer = await asyncio.to_thread(self._arbiter.propose, view, only=RIPPLE)
+            if isinstance(answer, Prediction):
+                return view, _add_stage(gathered, started), answer
+        gathered = await self._gather(view, trigger)
+        view = replace(view, prompt_input=gathered.prompt_input)
+        started = time.perf_counter()
+        answer = await self._choose(view)
+        return view, _add_stage(gathered, started), answer
+
+    async def _gather(
+        self, view: View, trigger: Trigger, *, with_definitions: bool = True
+    ) -> Gathered:
+        events = self._tracker.history(view.document.project).events()
+        return await self._gatherer.gather(
+            view.document, view.cursor, events, trigger=trigger, with_definitions=with_definitions
+        )
 
     async def _choose(self, view: View) -> Answer:
         """The first answer that brings no new errors; `worse` ones as the settings say."""
@@ -375,5 +398,6 @@ def _offset(document: OpenDocument, cursor: Point | int) -> int:
     return cursor if isinstance(cursor, int) else document.snapshot.offset(cursor)
 
 
-def _explain(view: View, gathered: Gathered, stage: Stage) -> Explanation:
-    return Explanation(view=view, gathered=gathered, stages=(*gathered.stages, stage))
+def _add_stage(gathered: Gathered, started: float) -> Gathered:
+    stage = Stage(name="propose", elapsed_ms=(time.perf_counter() - started) * 1000)
+    return replace(gathered, stages=(*gathered.stages, stage))

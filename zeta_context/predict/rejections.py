@@ -62,7 +62,7 @@ class RejectionMemory:
     """The rejections of one project; kept in `file` where there is one. Thread-safe.
 
     What is wrong with the file is counted (`rejections_unreadable`, `rejections_unwritable`) and
-    else ignored.
+    else ignored; one of a newer version stays as it is (`rejections_of_newer_version`).
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class RejectionMemory:
         self._salt = secrets.token_bytes(16)
         self._kept: list[Rejection] = []
         self._is_read = file is None
+        self._is_newer = False
 
     def __len__(self) -> int:
         with self._lock:
@@ -152,7 +153,12 @@ class RejectionMemory:
                 data = stream.read(MAX_FILE_BYTES + 1)
             if len(data) > MAX_FILE_BYTES:
                 raise ValueError
-            return _decode(json.loads(data))
+            table = json.loads(data)
+            if isinstance(table, dict) and _is_newer(table.get("schema")):
+                self._is_newer = True
+                self._counts.note("rejections_of_newer_version")
+                return None
+            return _decode(table)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -171,7 +177,7 @@ class RejectionMemory:
         self._forget_old()
 
     def _write(self) -> None:
-        if self._file is None:
+        if self._file is None or self._is_newer:
             return
         data = json.dumps(_encode(self._salt, self._kept), separators=(",", ":"))
         try:
@@ -285,6 +291,10 @@ def _encode(salt: bytes, kept: Sequence[Rejection]) -> dict[str, Any]:
             for one in kept
         ],
     }
+
+
+def _is_newer(schema: object) -> bool:
+    return isinstance(schema, int) and schema > SCHEMA
 
 
 def _decode(data: Any) -> tuple[bytes, list[Rejection]]:

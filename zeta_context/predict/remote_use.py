@@ -36,6 +36,7 @@ from zeta_context.runners.base import (
     Usage,
 )
 from zeta_context.runners.endpoint import Endpoint, RemotePermission
+from zeta_context.runners.passing import PassingRunner
 
 _DAY_S = 86_400.0
 _CHARS_PER_TOKEN = 3
@@ -185,22 +186,12 @@ def meter(
     return MeteredRunner(runner, RemoteUse(endpoint, permission, counts=counts))
 
 
-class MeteredRunner:
+class MeteredRunner(PassingRunner):
     """A runner on another machine whose every request is admitted and noted by `use`."""
 
     def __init__(self, runner: Runner, use: RemoteUse) -> None:
-        self._runner = runner
+        super().__init__(runner)
         self._use = use
-
-    @property
-    def model(self) -> str:
-        """What the model is called."""
-        return self._runner.model
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether prompts leave this machine."""
-        return self._runner.is_remote
 
     def complete(
         self,
@@ -215,7 +206,7 @@ class MeteredRunner:
         self._use.admit()
         usage, n_chars = Usage(), 0
         try:
-            completion = self._runner.complete(request, cancel=cancel, on_text=on_text)
+            completion = super().complete(request, cancel=cancel, on_text=on_text)
             if isinstance(completion, Completion):
                 usage, n_chars = completion.usage, len(completion.text)
         finally:
@@ -225,10 +216,6 @@ class MeteredRunner:
 
     def prefill(self, prompt: str, *, cancel: CancelToken | None = None) -> None:
         """Never: a machine elsewhere is sent no more than is asked."""
-
-    def close(self) -> None:
-        """Close the runner."""
-        self._runner.close()
 
 
 def _nothing() -> dict[str, Any]:

@@ -86,13 +86,13 @@ class Ripples:
     def follow(self, key: DocumentKey, changes: Sequence[Change]) -> None:
         """Take in changes of a document."""
         project, path = key
+        is_followed = False
         for change in changes:
             ripple = self._current.get(project)
             if ripple is None:
                 return
-            is_at_cause = False
             if path == ripple.cause.path:
-                is_at_cause = _touches(change, ripple.cause.span)
+                is_followed = is_followed or _touches(change, ripple.cause.span)
                 cause = _carry_cause(ripple.cause, change)
                 if cause is None:
                     self.end(project)
@@ -103,7 +103,8 @@ class Ripples:
                 for place in ripple.places
             )
             places = tuple(place for place in carried if place is not None)
-            is_followed = is_at_cause or len(places) < len(ripple.places)
+            # One of several changes that are told at once may be the end of another.
+            is_followed = is_followed or len(places) < len(ripple.places)
             self._current[project] = replace(ripple, places=places, is_followed=is_followed)
 
 

@@ -23,10 +23,10 @@ class PredictSettings:
     `debounce_ms` is how long typing must rest before one is sent (0: the first goes at once).
     `max_in_flight` is how many of them there are at a time. A prediction that took
     `prefetch_from_ms` to make is followed by the one for the text that accepting it would leave.
-    With `verification` a language server of our own is asked whether a prediction brings new
-    errors; such a one is shown if nothing else is proposed (`last`), or never (`suppress`). It is
-    given `verify_deadline_ms` to answer. With `keep_rejections` what the user rejected is
-    remembered beyond the session, in `rejections_folder` or the user's state folder.
+    With `verification` a language server, behind the proxy the editor's own, is asked whether a
+    prediction brings new errors; such a one is shown if nothing else is proposed (`last`), or never
+    (`suppress`). It is given `verify_deadline_ms` to answer. With `keep_rejections` what the user
+    rejected is remembered beyond the session, in `rejections_folder` or the user's state folder.
     """
 
     throttle_ms: float = 300.0

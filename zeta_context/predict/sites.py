@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from zeta_context.context.questions import Server
 from zeta_context.context.syntax import SyntaxCache
@@ -22,7 +21,8 @@ from zeta_context.errors import TextError, ZetaError
 from zeta_context.events.projects import Projects
 from zeta_context.events.tracker import Tracker
 from zeta_context.lsp.documents import Location, from_unit_point
-from zeta_context.predict.causes import Cause, find_cause, word_at
+from zeta_context.predict.asked_ahead import AskedAhead, ReferencesServer
+from zeta_context.predict.causes import Cause, find_cause, has_word
 from zeta_context.predict.closed_files import ClosedFiles
 from zeta_context.predict.provenance import Provenance
 from zeta_context.predict.ripples import MAX_PLACES, Place, Ripple, Ripples
@@ -35,27 +35,6 @@ DEADLINE_S = 0.1
 REWOUND_S = 0.6
 """So long a prediction waits for a server of ours that is shown the old text: showing it the new
 one again before it has answered would spoil the answer."""
-
-REMEMBER_PAUSE_S = 0.3
-"""So long no other name is asked about ahead of time."""
-
-
-@runtime_checkable
-class ReferencesServer(Server, Protocol):
-    """A server that can be asked where a name is used."""
-
-    async def references(self, path: Path, offset: int) -> tuple[Location, ...]: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Remembered:
-    """What a server said of the name at `span` of a text, before anybody changed it."""
-
-    path: str
-    snapshot: TextSnapshot
-    span: Span
-    defined: tuple[Location, ...]
-    used: tuple[Location, ...]
 
 
 class Sites:
@@ -76,12 +55,9 @@ class Sites:
         self._ripples = ripples
         self._find_server = find_server
         self._counts = counts
-        self._clock = clock
         self._closed = ClosedFiles(projects)
         self._syntax = SyntaxCache(max_documents=4)
-        self._remembered: dict[str, _Remembered] = {}
-        self._remembering: asyncio.Task[None] | None = None
-        self._asked_at = float("-inf")
+        self._ahead = AskedAhead(projects, tracker, self._sync_all, clock=clock)
         self._searches: dict[str, tuple[Cause, asyncio.Task[None]]] = {}
 
     async def look(
@@ -98,9 +74,9 @@ class Sites:
             return None
         cause = self._find_cause(document, provenance)
         if cause is None:
-            self._remember_soon(server, document, cursor)
+            self._ahead.ask_soon(server, document, cursor)
         elif not self._ripples.knows(cause):
-            is_rewound = cause.kind == "rename" and self._recall(cause) is None
+            is_rewound = cause.kind == "rename" and self._ahead.recall(cause) is None
             search = self._search_for(server, cause, document)
             await asyncio.wait((search,), timeout=REWOUND_S if is_rewound else deadline_s)
         return self._ripples.current(document.project)
@@ -108,20 +84,17 @@ class Sites:
     async def aclose(self) -> None:
         """Give up what is being asked."""
         tasks = [task for _, task in self._searches.values()]
-        if self._remembering is not None:
-            tasks.append(self._remembering)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(self._ahead.aclose(), *tasks, return_exceptions=True)
 
     def _find_cause(self, document: Document, provenance: Provenance) -> Cause | None:
         key = f"{document.project}/{document.path}"
         tree = self._syntax.tree(key, document.language, document.snapshot, path=document.path)
         texts = [one.snapshot for one in self._tracker.documents(document.project)]
-        remembered = self._remembered.get(document.project)
 
         def is_used(name: str) -> bool:
-            if remembered is not None and remembered.snapshot.slice(remembered.span) == name:
+            if self._ahead.knows_name(document.project, name):
                 return True
             return any(has_word(text.text, name) for text in texts)
 
@@ -137,6 +110,7 @@ class Sites:
             return search
         if search is not None:
             search.cancel()
+        self._ahead.stop()
         search = asyncio.create_task(self._search(server, cause, document))
         self._searches[cause.project] = (cause, search)
         return search
@@ -173,7 +147,7 @@ class Sites:
         path = self._projects.root(cause.project) / cause.path
         start = cause.span.start
         if cause.kind == "rename":
-            remembered = self._recall(cause)
+            remembered = self._ahead.recall(cause)
             if remembered is not None:
                 return remembered.defined, remembered.used
             if isinstance(server, Lent):
@@ -213,18 +187,7 @@ class Sites:
         )
         return defined, used
 
-    def _recall(self, cause: Cause) -> _Remembered | None:
-        """What the server said of the name before it was changed, if it was asked."""
-        remembered = self._remembered.get(cause.project)
-        if (
-            remembered is not None
-            and (remembered.path, remembered.span.start) == (cause.path, cause.span.start)
-            and remembered.snapshot == cause.before
-        ):
-            return remembered
-        return None
-
-    def _sync_all(self, server: ReferencesServer, project: str) -> None:
+    def _sync_all(self, server: Server, project: str) -> None:
         """Tell a server of ours all texts of its language; an editor's has been told them."""
         root = self._projects.root(project)
         for one in self._tracker.documents(project):
@@ -235,46 +198,6 @@ class Sites:
                     version=one.version,
                     snapshot=one.snapshot,
                 )
-
-    # Asking ahead.
-
-    def _remember_soon(self, server: ReferencesServer, document: Document, cursor: int) -> None:
-        """Ask about the name that the cursor stands on, before it may be changed."""
-        span = word_at(document.snapshot, min(cursor, len(document.snapshot)))
-        known = self._remembered.get(document.project)
-        if (
-            not span.length
-            or (self._remembering is not None and not self._remembering.done())
-            or self._clock() - self._asked_at < REMEMBER_PAUSE_S
-            or (
-                known is not None
-                and (known.path, known.span) == (document.path, span)
-                and known.snapshot.is_same(document.snapshot)
-            )
-        ):
-            return
-        self._asked_at = self._clock()
-        self._remembering = asyncio.create_task(self._remember(server, document, span))
-
-    async def _remember(self, server: ReferencesServer, document: Document, span: Span) -> None:
-        path = self._projects.root(document.project) / document.path
-        self._sync_all(server, document.project)
-        try:
-            if isinstance(server, Lent):
-                defined, used = await server.uses(path, span.start)
-            else:
-                defined, used = await asyncio.gather(
-                    server.definition(path, span.start), server.references(path, span.start)
-                )
-        except ZetaError:
-            return
-        self._remembered[document.project] = _Remembered(
-            path=document.path,
-            snapshot=document.snapshot,
-            span=span,
-            defined=defined,
-            used=used,
-        )
 
     # What the server said, in our texts.
 
@@ -333,18 +256,3 @@ class Sites:
                 return name, one.snapshot
         closed = self._closed.read(cause.project, name)
         return None if closed is None else (name, closed.snapshot)
-
-
-def has_word(text: str, word: str) -> bool:
-    """Whether a text has a word as a whole."""
-    at = text.find(word)
-    while at >= 0:
-        before, after = text[at - 1 : at] if at else "", text[at + len(word) : at + len(word) + 1]
-        if not _is_word(before) and not _is_word(after):
-            return True
-        at = text.find(word, at + 1)
-    return False
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"

@@ -13,6 +13,7 @@ files that no other file depends on unasked. Knows nothing of proposers.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from zeta_context.context.questions import Server
 from zeta_context.counts import Counts
 from zeta_context.errors import ZetaError
 from zeta_context.events.projects import Projects
+from zeta_context.lsp.diagnostics import ServerDiagnostic
 from zeta_context.predict.showing import Lent, Showing, name_beside, own_server, stands_alone
 from zeta_context.predict.view import Document
 from zeta_context.text.edit import TextEdit, apply_edits
@@ -32,6 +34,10 @@ Verdict = Literal["better", "neutral", "worse", "unknown"]
 
 TIMEOUT_S = 2.0
 """So long a server may take to answer, whoever has stopped waiting."""
+
+MAX_LATE = 3
+SPARED_S = 60.0
+"""After so many answers in a row that came too late, an editor's server is spared for so long."""
 
 SETTLE_S = 0.2
 """A server that is not asked but tells may tell in several parts, at most so long apart."""
@@ -45,6 +51,7 @@ class _Error(NamedTuple):
 
 
 Errors = tuple[_Error, ...]
+_NUMBERS = itertools.count()
 
 
 class Verifier:
@@ -66,6 +73,8 @@ class Verifier:
         self._shown: tuple[Showing, Path] | None = None
         self._work: set[asyncio.Task[Verdict]] = set()
         self._turn = asyncio.Lock()
+        self._late = 0
+        self._late_until = 0.0
 
     async def check(
         self,
@@ -88,6 +97,9 @@ class Verifier:
         if is_lent and not stands_alone(document):
             self._counts.add("verify_not_alone")
             return "unknown"
+        if is_lent and self._is_spared:
+            self._counts.add("verify_too_slow")
+            return "unknown"
         work = asyncio.create_task(
             self._compare(server, document, edits, is_lent=is_lent, is_step=is_step)
         )
@@ -96,7 +108,18 @@ class Verifier:
         await asyncio.wait((work,), timeout=deadline_s)
         verdict: Verdict = work.result() if work.done() and not work.cancelled() else "unknown"
         self._counts.add(f"verify_{verdict}")
+        if work.done():
+            self._late = 0
+        else:
+            self._late += 1
+            self._late_until = self._clock() + SPARED_S
         return verdict
+
+    @property
+    def _is_spared(self) -> bool:
+        """Whether an editor's server is busy with the last question, or always too late."""
+        is_late = self._late >= MAX_LATE and self._clock() < self._late_until
+        return is_late or self._turn.locked()
 
     async def aclose(self) -> None:
         """Give up what is being asked."""
@@ -165,29 +188,39 @@ async def _errors_of(
     server: Showing, path: Path, document: Document, text: TextSnapshot
 ) -> Errors | None:
     """The errors that a server finds in a text shown as `path`; None: not told."""
-    server.sync(path, language=document.language, version=0, snapshot=text)
+    found: tuple[ServerDiagnostic, ...] | None
     if server.supports("textDocument/diagnostic"):
         # It stays, so that the next time only what is different is looked at again.
+        server.sync(path, language=document.language, version=0, snapshot=text)
         found = await server.diagnostics(path, timeout_s=TIMEOUT_S)
     else:
-        # What it says does not tell which text it is about: the text is shown anew each time.
-        try:
-            if not await server.was_told(path, timeout_s=TIMEOUT_S):
-                return None
-            found = server.known_diagnostics(path)
-            while True:
-                await asyncio.sleep(SETTLE_S)
-                more = server.known_diagnostics(path)
-                if more == found:
-                    break
-                found = more
-        finally:
-            server.close_document(path)
+        # What it says does not tell which text it is about, and may come late: each has a name.
+        path = path.with_name(f"{path.stem}{next(_NUMBERS)}{path.suffix}")
+        server.sync(path, language=document.language, version=0, snapshot=text)
+        found = await _listen(server, path)
+    if found is None:
+        return None
     return tuple(
         _Error(kind=(one.code, one.message), row=text.point(one.span.start).row)
         for one in found
         if one.severity == _ERROR
     )
+
+
+async def _listen(server: Showing, path: Path) -> tuple[ServerDiagnostic, ...] | None:
+    """What a server tells of a text that it has just been shown; it is taken away again."""
+    try:
+        if not await server.was_told(path, timeout_s=TIMEOUT_S):
+            return None
+        found = server.known_diagnostics(path)
+        while True:
+            await asyncio.sleep(SETTLE_S)
+            more = server.known_diagnostics(path)
+            if more == found:
+                return found
+            found = more
+    finally:
+        server.close_document(path)
 
 
 def _changed_rows(edits: Sequence[TextEdit], predicted: TextSnapshot) -> set[int]:

@@ -61,7 +61,8 @@ def estimate_tokens(text: str) -> int:
 
 def row_cost(row: str) -> int:
     """The token guess for a row without its ending: at least one."""
-    return max(1, estimate_tokens(row))
+    size = len(row) if row.isascii() else utf8_length(row)
+    return max(1, size // BYTES_PER_TOKEN)
 
 
 def budget_with_margin(max_tokens: int) -> int:

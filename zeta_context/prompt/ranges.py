@@ -30,15 +30,17 @@ def expand_rows_evenly(
     left = max(0, budget - cost(row))
     while left > 0 and (first > 0 or last < row_count - 1):
         if last < row_count - 1:
-            if cost(last + 1) > left:
+            price = cost(last + 1)
+            if price > left:
                 break
             last += 1
-            left -= cost(last)
+            left -= price
         if first > 0 and left > 0:
-            if cost(first - 1) > left:
+            price = cost(first - 1)
+            if price > left:
                 break
             first -= 1
-            left -= cost(first)
+            left -= price
     return first, last, left
 
 

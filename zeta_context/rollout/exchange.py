@@ -8,11 +8,13 @@ policy, the environment. Counts besides need the user's own `send_counts`. Never
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from zeta_context.capture.admission import paper_of
@@ -39,7 +41,7 @@ from zeta_context.rollout.counts_report import (
 )
 from zeta_context.rollout.following import ManifestFile, RolloutSettings, fetch_manifest
 from zeta_context.rollout.kept_files import asked_path, manifest_path, outcomes_path, sent_path
-from zeta_context.rollout.outcomes import OutcomeCounts, read_outcomes
+from zeta_context.rollout.outcomes import OutcomeCounts, decode_row
 from zeta_context.runners.http.loop import LoopThread
 
 EVERY_S = 86_400.0
@@ -188,17 +190,20 @@ class RolloutExchange:
             self._counts.add("rollout_counts_sent", len(part))
 
     def _unsent(self) -> list[OutcomeCounts]:
-        path = outcomes_path(self._folder)
-        try:
-            rows = [row for row in read_outcomes(path) if row.id] if path.exists() else []
-            last = sent_path(self._folder).read_text(encoding="ascii").strip()
-        except FileNotFoundError:
-            return rows
-        except (RolloutError, ValueError):
-            self._counts.add("rollout_outcomes_unreadable")
-            return []
+        """The rows after the last one that was taken; a line that was cut off is counted."""
+        rows: list[OutcomeCounts] = []
+        with suppress(FileNotFoundError), outcomes_path(self._folder).open("rb") as file:
+            for line in file:
+                try:
+                    rows.append(decode_row(json.loads(line)))
+                except (ValueError, TypeError, AttributeError):
+                    self._counts.add("rollout_row_unreadable")
+        last = ""
+        with suppress(FileNotFoundError):
+            last = sent_path(self._folder).read_text(encoding="utf-8").strip()
         ids = [row.id for row in rows]
-        return rows[ids.index(last) + 1 :] if last in ids else rows
+        later = rows[ids.index(last) + 1 :] if last in ids else rows
+        return [row for row in later if row.id]
 
     def _note_sent(self, row: str) -> None:
         path = sent_path(self._folder)

@@ -126,9 +126,11 @@ def read_outcomes(path: Path) -> Iterator[OutcomeCounts]:
 def write_outcomes(path: Path, rows: Iterable[OutcomeCounts]) -> None:
     """Add rows to a file of JSON lines; a file that is full gives way to a new one, and is kept."""
     set_full_aside(path)
-    with path.open("a", encoding="utf-8") as file:
+    with path.open("ab") as file:
+        if file.tell() and path.read_bytes()[-1:] != b"\n":
+            file.write(b"\n")  # the line before was cut off by a kill: end it
         for row in rows:
-            file.write(json.dumps(asdict(row)) + "\n")
+            file.write(json.dumps(asdict(row)).encode() + b"\n")
 
 
 def sum_by_install(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from zeta_context.errors import ModelRefused
+from zeta_context.installation import find_installation
 from zeta_context.runners.local.model_files import inspect_model
 
 MANIFEST = "zeta-context-model.json"
@@ -64,8 +65,12 @@ def list_installed(folder: Path | None = None) -> tuple[InstalledModel, ...]:
 
 
 def find_installed(name: str, folder: Path | None = None) -> InstalledModel | None:
-    """The installed model of a name, in any case."""
-    return next((one for one in list_installed(folder) if one.name.lower() == name.lower()), None)
+    """The installed model of a name, in any case; raises ModelRefused for a newer version's."""
+    wanted = name.lower()
+    found = next((one for one in list_installed(folder) if one.name.lower() == wanted), None)
+    if found is None and _NAME.fullmatch(name):
+        _refuse_newer((models_folder() if folder is None else folder) / name)
+    return found
 
 
 def import_model(
@@ -197,6 +202,18 @@ def _digest(path: Path, on_bytes: OnBytes) -> str:
             digest.update(chunk)
             on_bytes(len(chunk))
     return digest.hexdigest()
+
+
+def _refuse_newer(folder: Path) -> None:
+    try:
+        schema = json.loads((folder / MANIFEST).read_bytes())["schema"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if isinstance(schema, int) and schema > MANIFEST_SCHEMA:
+        raise ModelRefused(
+            f"the model {folder.name} was installed by a newer version of zeta-context: "
+            f"{find_installation().update_command()}"
+        )
 
 
 def _read_manifest(folder: Path) -> InstalledModel | None:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from zeta_context.runners.http.servers import ServerKind
     from zeta_context.runners.local.loading import LoadedModel
 
-"""What installs the libraries that models run with."""
-
 _LOCAL_LIBRARIES = ("torch", "transformers", "safetensors", "tokenizers")
 
 

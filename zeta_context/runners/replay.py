@@ -23,6 +23,7 @@ from zeta_context.runners.base import (
     Runner,
     Usage,
 )
+from zeta_context.runners.passing import PassingRunner
 
 CASSETTE_SCHEMA = 1
 
@@ -94,23 +95,13 @@ class ReplayRunner:
         """Nothing to give back."""
 
 
-class RecordingRunner:
+class RecordingRunner(PassingRunner):
     """Passes everything on to another runner and appends its answers to a cassette."""
 
     def __init__(self, runner: Runner, path: Path) -> None:
-        self._runner = runner
+        super().__init__(runner)
         self._path = path
         self._lock = threading.Lock()
-
-    @property
-    def model(self) -> str:
-        """What the model behind is called."""
-        return self._runner.model
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether the model behind is on another machine."""
-        return self._runner.is_remote
 
     def complete(
         self,
@@ -120,20 +111,12 @@ class RecordingRunner:
         on_text: OnText | None = None,
     ) -> Completion | Cancelled:
         """The answer of the runner behind; a cancelled one is not recorded."""
-        answer = self._runner.complete(request, cancel=cancel, on_text=on_text)
+        answer = super().complete(request, cancel=cancel, on_text=on_text)
         if isinstance(answer, Completion):
             row = json.dumps(_encode(Recording(digest=digest_request(request), completion=answer)))
             with self._lock, self._path.open("a", encoding="utf-8") as cassette:
                 cassette.write(row + "\n")
         return answer
-
-    def prefill(self, prompt: str, *, cancel: CancelToken | None = None) -> None:
-        """Passed on."""
-        self._runner.prefill(prompt, cancel=cancel)
-
-    def close(self) -> None:
-        """Passed on."""
-        self._runner.close()
 
 
 def _encode(recording: Recording) -> dict[str, Any]:

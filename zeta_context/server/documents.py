@@ -54,7 +54,7 @@ class EditorDocuments:
     def find(self, uri: str) -> EditorDocument | None:
         """The open document of a URI, in the editor's spelling or another of the same file."""
         found = self._open.get(uri)
-        if found is None and (path := uris.to_path(uri)) is not None:
+        if found is None and (path := _find_path(uri)) is not None:
             found = self.find_file(path)
         return found
 
@@ -75,7 +75,7 @@ class EditorDocuments:
         """`textDocument/didOpen`."""
         item = params["textDocument"]
         uri, text = item["uri"], item["text"]
-        path = uris.to_path(uri) if isinstance(uri, str) else None
+        path = _find_path(uri)
         if not isinstance(text, str) or not (path or str(uri).startswith(UNTITLED)):
             self._session.counts.add("document_is_no_file")
             return
@@ -119,7 +119,7 @@ class EditorDocuments:
         self._try(tell)
 
     def _take_unknown(self, uri: Any, version: int | None, changes: Any) -> None:
-        path = uris.to_path(uri) if isinstance(uri, str) else None
+        path = _find_path(uri)
         whole = changes[-1] if isinstance(changes, list) and changes else None
         if path is not None and isinstance(whole, dict) and whole.get("range") is None:
             document = EditorDocument(uri=uri, path=path, language="")
@@ -187,3 +187,10 @@ class EditorDocuments:
             "start": self.position(snapshot, span.start),
             "end": self.position(snapshot, span.end),
         }
+
+
+def _find_path(uri: object) -> Path | None:
+    """Where the file, or the notebook's cell, of a URI is; None for anything else."""
+    if not isinstance(uri, str):
+        return None
+    return uris.to_path(uri) or uris.to_cell(uri)

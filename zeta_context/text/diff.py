@@ -5,6 +5,7 @@ Knows nothing of how a difference is written down (see `patch`) or of what the t
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 from itertools import accumulate
@@ -18,7 +19,6 @@ MAX_CHARACTERS = 100_000
 """A changed stretch longer than this is replaced as a whole, not word by word."""
 
 _TOKEN = re.compile(r"\w+|\r\n|[^\S\r\n]+|.", re.DOTALL)
-_LAST_WORD = re.compile(r"\w*\Z")
 _FIRST_WORD = re.compile(r"\w*")
 _LONGEST_WORD = 200
 _PROBE = 512
@@ -29,9 +29,7 @@ def split_lines(text: str) -> list[str]:
 
     The last has none when the text has none there; an empty text has no lines.
     """
-    lines = [line + "\n" for line in text.split("\n")]
-    last = lines.pop()[:-1]
-    return [*lines, last] if last else lines
+    return io.StringIO(text, newline="\n").readlines()
 
 
 def diff_rows(old_rows: Sequence[str], new_rows: Sequence[str]) -> list[Hunk]:
@@ -121,7 +119,7 @@ def _trim(old: str, new: str, hunk: Hunk) -> Hunk:
 def _with_whole_words(old: str, new: str, hunk: Hunk) -> Hunk:
     """The hunk with the words it cuts, as far as both sides share the rest of the word."""
     a0, a1, b0, b1 = hunk
-    word = _LAST_WORD.search(old[max(a0 - _LONGEST_WORD, 0) : a0])
+    word = _FIRST_WORD.match(old[max(a0 - _LONGEST_WORD, 0) : a0][::-1])
     before = len(word.group()) if word else 0
     before = _common_suffix(old[a0 - before : a0], new[max(b0 - before, 0) : b0], before)
     word = _FIRST_WORD.match(old, a1, a1 + _LONGEST_WORD)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import accumulate
 
 from zeta_context.errors import PatchError
@@ -137,8 +138,7 @@ def edits_from_hunks(
     the place nearest to where it should be; and a last line without a line feed fits one with.
     Raises `PatchError` with the number of the hunk, from 1, that does not fit, and why.
     """
-    lines = split_lines(_string(text))
-    offsets = list(accumulate(map(len, lines), initial=0))
+    lines, offsets = _split(_string(text))
     edits: list[TextEdit] = []
     reached = drift = 0
     for number, hunk in enumerate(hunks, 1):
@@ -152,6 +152,16 @@ def edits_from_hunks(
         edits += _edits_at(hunk, row, lines, offsets, number)
         reached = row + len(hunk.old_lines)
     return tuple(edits)
+
+
+@lru_cache(maxsize=4)
+def _split(text: str) -> tuple[list[str], list[int]]:
+    """A text's lines, and where each starts and the last ends; several patches may be tried on it.
+
+    Neither list is ever changed.
+    """
+    lines = split_lines(text)
+    return lines, list(accumulate(map(len, lines), initial=0))
 
 
 def apply_hunks(text: AnyText, hunks: Sequence[PatchHunk], *, search: bool = False) -> AnyText:

@@ -42,6 +42,10 @@ class _Run(NamedTuple):
     length: int
 
 
+_PIECE = 16
+"""Elements that are compared at once where much is the same."""
+
+
 class _Stretch(NamedTuple):
     """Elements of both sequences that are still to be compared; `depth` counts divisions."""
 
@@ -96,13 +100,49 @@ def _trim(
     """Where a stretch's differences start, counted from its own start, and where they end."""
     a0, a1, b0, b1, _ = stretch
     shared = min(a1 - a0, b1 - b0)
-    prefix = 0
+    prefix = _gallop(old, new, a0, b0, shared)
     while prefix < shared and old[a0 + prefix] == new[b0 + prefix]:
         prefix += 1
     shared -= prefix
+    suffix = _gallop_back(old, new, a1, b1, shared)
+    a1, b1, shared = a1 - suffix, b1 - suffix, shared - suffix
     while shared and old[a1 - 1] == new[b1 - 1]:
         a1, b1, shared = a1 - 1, b1 - 1, shared - 1
     return prefix, a1, b1
+
+
+def _gallop(old: Sequence[Hashable], new: Sequence[Hashable], a0: int, b0: int, shared: int) -> int:
+    """A number of elements that both go on with, found by pieces; there may be more."""
+    done, size = 0, _PIECE
+    while done + size <= shared and (
+        old[a0 + done : a0 + done + size] == new[b0 + done : b0 + done + size]
+    ):
+        done, size = done + size, size * 2
+    while size > _PIECE:
+        size //= 2
+        if done + size <= shared and (
+            old[a0 + done : a0 + done + size] == new[b0 + done : b0 + done + size]
+        ):
+            done += size
+    return done
+
+
+def _gallop_back(
+    old: Sequence[Hashable], new: Sequence[Hashable], a1: int, b1: int, shared: int
+) -> int:
+    """A number of elements that both end with, found by pieces; there may be more."""
+    done, size = 0, _PIECE
+    while done + size <= shared and (
+        old[a1 - done - size : a1 - done] == new[b1 - done - size : b1 - done]
+    ):
+        done, size = done + size, size * 2
+    while size > _PIECE:
+        size //= 2
+        if done + size <= shared and (
+            old[a1 - done - size : a1 - done] == new[b1 - done - size : b1 - done]
+        ):
+            done += size
+    return done
 
 
 def _match(a: list[int], b: list[int]) -> Iterator[_Run]:

@@ -8,6 +8,7 @@ runner loads and that converters to GGUF read. The only module of the training t
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -232,7 +233,8 @@ def _arguments(output: Path, config: StudentConfig) -> dict[str, Any]:
         "seed": config.seed,
         "bf16": config.dtype == "bfloat16" and not on_cpu,
         "use_cpu": on_cpu,
-        "ddp_backend": "gloo" if on_cpu else None,
+        # One process alone has nobody to talk to, and a backend would make it look for others.
+        "ddp_backend": "gloo" if on_cpu and int(os.environ.get("WORLD_SIZE", "1")) > 1 else None,
         "report_to": "none",
         "dataloader_pin_memory": False,
         "disable_tqdm": True,
@@ -306,7 +308,7 @@ def _finish(
     losses = [one["loss"] for one in trainer.state.log_history if "loss" in one]
     target = output / "model"
     if trainer.accelerator.is_main_process or getattr(trainer, "is_fsdp_enabled", False):
-        _export(trainer, base, target)
+        _export(trainer, base, target, config)
     trained = Trained(
         model=target,
         rows=used,
@@ -321,8 +323,11 @@ def _finish(
     return trained
 
 
-def _export(trainer: Any, base: Path, target: Path) -> None:
-    """Write the whole weights, adapters merged in, as safetensors beside the tokenizer's files."""
+def _export(trainer: Any, base: Path, target: Path, config: StudentConfig) -> None:
+    """Write the whole weights, adapters merged in, as safetensors beside the tokenizer's files.
+
+    Sharded weights are gathered first; adapters among them are merged in a model that is whole.
+    """
     import torch
 
     model = trainer.accelerator.unwrap_model(trainer.model)
@@ -331,7 +336,10 @@ def _export(trainer: Any, base: Path, target: Path) -> None:
         return
     if hasattr(model, "merge_and_unload"):
         if state is not None:
-            model.load_state_dict(state, strict=False)
+            from peft import get_peft_model
+
+            model = get_peft_model(_load(base, config), _adapters(config))
+            model.load_state_dict(state)
             state = None
         model = model.merge_and_unload()
     partial = target.with_name(target.name + ".partial")

@@ -39,6 +39,7 @@ export class Offers implements vscode.InlineCompletionItemProvider {
     this.prediction = undefined;
     this.jump = undefined;
     display.clear();
+    this.tell("zeta", "");
     void vscode.commands.executeCommand("setContext", "zetaContext.hasPrediction", false);
   }
 

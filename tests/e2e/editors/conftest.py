@@ -19,6 +19,11 @@ MAIN = (
 """In rows 6, 8, 10, 12 and, far below, 55 the same is to be renamed."""
 
 
+PRICES = "def total(prices):\n    return sum(prices)\n\n\nprint(total([1]))\n"
+BASKET = "from prices import total\n\n\ndef pay(basket):\n    return total(basket)\n"
+"""Two files in which a name is used: `prices.py`, and `basket.py` that imports it."""
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with `main.py`, and nothing of the user's own around it."""

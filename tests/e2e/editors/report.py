@@ -15,23 +15,23 @@ from xml.etree import ElementTree
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 
-EDITORS: dict[str, tuple[str, str]] = {
-    "neovim": (str(HERE / "test_neovim.py"), "not 0.12 and not 0_12"),
-    "neovim_012": (str(HERE / "test_neovim.py"), "0.12 or 0_12"),
-    "emacs": (str(HERE / "test_emacs.py"), ""),
-    "vim": (str(HERE / "test_vim.py"), ""),
-    "vscode": (str(HERE / "test_vscode.py"), ""),
-    "play": (str(ROOT / "tests" / "cli" / "test_play.py"), ""),
+EDITORS: dict[str, tuple[tuple[str, ...], str]] = {
+    "neovim": ((str(HERE / "test_neovim.py"),), "not 0.12 and not 0_12"),
+    "neovim_012": ((str(HERE / "test_neovim.py"),), "0.12 or 0_12"),
+    "emacs": ((str(HERE / "test_emacs.py"),), ""),
+    "vim": ((str(HERE / "test_vim.py"),), ""),
+    "vscode": ((str(HERE / "test_vscode.py"),), ""),
+    "play": ((str(HERE / "test_play.py"), str(ROOT / "tests" / "cli" / "test_play.py")), ""),
 }
-"""The tests of each editor: a file, and an expression that chooses among them."""
+"""The tests of each editor: files, and an expression that chooses among them."""
 
 
 def run(name: str) -> tuple[int | str, bool]:
     """How many tests passed (or "skipped: reason"), and whether none failed."""
-    file, choice = EDITORS[name]
+    files, choice = EDITORS[name]
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results.xml"
-        command = [sys.executable, "-m", "pytest", "-q", file, f"--junitxml={results}"]
+        command = [sys.executable, "-m", "pytest", "-q", *files, f"--junitxml={results}"]
         done = subprocess.run([*command, *(["-k", choice] if choice else [])], check=False)
         cases = list(ElementTree.parse(results).getroot().iter("testcase"))
     skipped = [one.get("message", "") for case in cases for one in case.iter("skipped")]

@@ -8,13 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from tests.e2e.editors.conftest import MAIN
-from tests.e2e.editors.parts import need_program
+from tests.e2e.editors.conftest import BASKET, MAIN, PRICES
+from tests.e2e.editors.parts import may_fetch, need_program
+from tests.e2e.servers import Program, need
 from tools.terminal import Terminal, wait_for
 from zeta_context.evals.scenario_files import read_scenarios
 
@@ -28,7 +30,8 @@ Keep = Callable[[list[str]], None]
 
 INIT = """
 (setq inhibit-startup-screen t make-backup-files nil auto-save-default nil
-      create-lockfiles nil native-comp-deferred-compilation nil server-name "s"
+      create-lockfiles nil native-comp-deferred-compilation nil
+      native-comp-jit-compilation nil native-comp-enable-subr-trampolines nil server-name "s"
       server-socket-dir {folder} warning-minimum-level :emergency)
 (require 'package)
 (add-to-list 'package-directory-list "/usr/share/emacs/site-lisp/elpa")
@@ -45,8 +48,7 @@ INIT = """
 class Emacs:
     """One Emacs in a terminal; what it holds is asked by emacsclient."""
 
-    def __init__(self, project: Path, folder: Path, more: str = "") -> None:
-        emacs = need_program("emacs")
+    def __init__(self, emacs: Program, project: Path, folder: Path, more: str = "") -> None:
         client = shutil.which("emacsclient")
         if client is None:
             pytest.skip("there is no emacsclient")
@@ -57,15 +59,20 @@ class Emacs:
         quoted = {name: json.dumps(str(path)) for name, path in paths.items()}
         init.write_text(INIT.format(**quoted, more=more))
         self._client = [client, "-s", str(folder / "s")]
-        command = [emacs, "-nw", "-Q", "-l", str(init), str(project / "main.py")]
-        self.terminal = Terminal(command, project, {"HOME": str(folder)})
+        command = [*emacs.command, "-nw", "-Q", "-l", str(init), str(project / "main.py")]
+        environment = {"HOME": str(folder), **emacs.environment}
+        self.terminal = Terminal(command, project, environment)
         try:
-            wait_for((folder / "s").exists)
+            wait_for(self._answers)
             wait_for(lambda: self.lisp("(buffer-name)") == "main.py")
         except BaseException:
             print("\n".join(self.terminal.screen()))
             self.terminal.close()
             raise
+
+    def _answers(self) -> bool:
+        asked = subprocess.run([*self._client, "-e", "t"], capture_output=True, check=False)
+        return asked.returncode == 0
 
     def lisp(self, code: str) -> Any:
         """The value of an expression in the selected window's buffer, as JSON has it."""
@@ -97,6 +104,9 @@ class Emacs:
         line: int = self.lisp("(line-number-at-pos)")
         return line - 1
 
+    def reads(self, row: int, text: str) -> bool:
+        return self.rows[row] == text
+
     def has_prediction(self) -> bool:
         return bool(self.lisp("(and (zeta-context-has-prediction) t)"))
 
@@ -116,19 +126,31 @@ class Emacs:
         counts: dict[str, int] = wait_for(lambda: self.lisp("(bound-and-true-p zeta-test)"))
         return counts
 
+    def agent(self) -> int | None:
+        """The process that predicts, once it has shaken hands."""
+        pid: int | Literal[False] = self.lisp(
+            "(and zeta-context--ready (process-id (jsonrpc--process zeta-context--agent)))"
+        )
+        return pid or None
+
+    def messages(self) -> str:
+        """All that was said below the text."""
+        messages: str = self.lisp('(with-current-buffer "*Messages*" (buffer-string))')
+        return messages
+
     def go_to(self, row: int, text: str) -> None:
         self.press(f"\x1bgg{row + 1}\r")
         self.press("\x01\x13" + text + "\r")
 
-    def rename(self, row: int) -> None:
+    def rename(self, row: int, name: str = "warning") -> None:
         self.go_to(row, "warn")
         self.press("\x1b\x7f")
-        self.terminal.type("warning")
+        self.terminal.type(name)
 
-    def rename_twice(self) -> None:
+    def rename_twice(self, name: str = "warning") -> None:
         self.begin()
         for row in (6, 8):
-            self.rename(row)
+            self.rename(row, name)
             time.sleep(0.5)
         self.wait_for_prediction()
 
@@ -136,11 +158,36 @@ class Emacs:
         self.terminal.close()
 
 
+@pytest.fixture(params=["installed", "newest"])
+def program(request: pytest.FixtureRequest) -> Program:
+    """The Emacs of this machine (28 on Debian 12, with eglot as a package), and the newest one."""
+    if request.param == "installed":
+        return Program([need_program("emacs")])
+    if not may_fetch():
+        pytest.skip("make test-editors runs the newest Emacs")
+    return need("emacs-nox")
+
+
 @pytest.fixture
-def emacs(project: Path, tmp_path: Path) -> Iterator[Emacs]:
-    editor = Emacs(project, tmp_path / "e")
+def emacs(program: Program, project: Path, tmp_path: Path) -> Iterator[Emacs]:
+    editor = Emacs(program, project, tmp_path / "e")
     yield editor
     editor.close()
+
+
+def test_the_package_compiles_without_a_warning(program: Program, tmp_path: Path) -> None:
+    files = [shutil.copy(path, tmp_path) for path in sorted(PLUGIN.glob("*.el"))]
+    strict = ["--eval", "(setq byte-compile-error-on-warn t)", "-f", "batch-byte-compile"]
+    command = [*program.command, "-Q", "--batch", "-L", str(tmp_path), *strict, *files]
+    done = subprocess.run(
+        command,
+        env={**os.environ, **program.environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_prediction_appears_is_gone_to_accepted_and_undone_in_one_step(
@@ -207,22 +254,78 @@ def test_the_completion_menu_goes_first(emacs: Emacs) -> None:
     assert not emacs.has_prediction()
 
 
+def test_a_word_at_a_time_keeps_what_is_left(emacs: Emacs) -> None:
+    emacs.rename_twice("öpt.warning")
+    emacs.press("\x1bn")
+    wait_for(lambda: emacs.row == 10)
+    emacs.press("\x1bn")
+    wait_for(lambda: emacs.rows[10] == ROWS[10].replace("warn", "öpt"))
+    assert wait_for(lambda: emacs.counts().get("partially_accepted")) == 1
+    emacs.wait_for_prediction()
+    emacs.press("\x15\x1bn")
+    wait_for(lambda: emacs.rows[10] == ROWS[10].replace("warn", "öpt.warning"))
+    emacs.press("\x1f")
+    wait_for(lambda: emacs.rows[10] == ROWS[10].replace("warn", "öpt"))
+
+
 def test_a_killed_agent_is_there_again_without_a_word(emacs: Emacs) -> None:
     emacs.begin()
-    pid = emacs.lisp("(process-id (jsonrpc--process zeta-context--agent))")
-    os.kill(pid, signal.SIGKILL)
-    wait_for(
-        lambda: (
-            emacs.lisp(
-                "(and zeta-context--ready (process-id (jsonrpc--process zeta-context--agent)))"
-            )
-            not in (None, pid)
-        )
-    )
+    killed = wait_for(emacs.agent)
+    said = emacs.messages()
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: emacs.agent() not in (None, killed), 40)
     for row in (6, 8):
         emacs.rename(row)
         time.sleep(0.5)
     emacs.wait_for_prediction()
+    new = emacs.messages().removeprefix(said)
+    assert "rror" not in new
+    assert "xited" not in new
+
+
+def test_a_rename_goes_on_in_a_file_that_was_not_open(
+    program: Program, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: Keep
+) -> None:
+    ty = Path(sys.executable).with_name("ty")
+    if not ty.exists():
+        pytest.skip("ty is not installed")
+    monkeypatch.setenv("PATH", f"{ty.parent}{os.pathsep}{os.environ['PATH']}")
+    (project / "prices.py").write_text(PRICES)
+    (project / "basket.py").write_text(BASKET)
+    config = Path(os.environ["XDG_CONFIG_HOME"]) / "zeta-context" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[context]\ndefinitions = true\n")
+    more = "(add-hook 'prog-mode-hook #'zeta-context-mode)"
+    emacs = Emacs(program, project, tmp_path / "e", more)
+    try:
+        emacs.press("\x18\x06prices.py\r")
+        wait_for(lambda: emacs.lisp('(and zeta-context--open (equal (buffer-name) "prices.py"))'))
+        emacs.go_to(0, "total")
+        time.sleep(2)  # the server reads the project, and is asked where the name is used
+        emacs.press("\x02")
+        emacs.press("\x06")
+        time.sleep(1)
+        emacs.press("\x1b\x7f")
+        emacs.terminal.type("amount")
+        emacs.press("\x0e")
+        emacs.wait_for_prediction()
+        emacs.press("\x1b\r")
+        emacs.press("\x1b\r")
+        wait_for(lambda: emacs.rows[4] == "print(amount([1]))")
+        told = "→ `total` is called `amount` now: place 2 of 3, in basket.py:1"
+        wait_for(lambda: any(told in row for row in emacs.terminal.screen()))
+        keep(emacs.terminal.screen())
+        emacs.press("\x1b\r")
+        wait_for(lambda: emacs.lisp("(buffer-name)") == "basket.py")
+        for row in (0, 4):
+            emacs.wait_for_prediction()
+            if emacs.row != row:
+                emacs.press("\x1b\r")
+            emacs.press("\x1b\r")
+            wait_for(partial(emacs.reads, row, BASKET.splitlines()[row].replace("total", "amount")))
+        assert (project / "basket.py").read_text() == BASKET
+    finally:
+        emacs.close()
 
 
 def test_a_wrong_prediction_is_written_down_as_a_scenario(emacs: Emacs, tmp_path: Path) -> None:
@@ -237,17 +340,21 @@ def test_a_wrong_prediction_is_written_down_as_a_scenario(emacs: Emacs, tmp_path
 
 def test_it_quits_and_leaves_no_process_behind(emacs: Emacs) -> None:
     emacs.begin()
-    pid = emacs.lisp("(process-id (jsonrpc--process zeta-context--agent))")
+    pid = wait_for(emacs.agent)
     emacs.press("\x18\x03")
     assert emacs.terminal.process.wait(10) == 0
     wait_for(lambda: not Path(f"/proc/{pid}").exists())
 
 
 @pytest.mark.parametrize("peer", ["eglot", "lsp-mode"])
-def test_a_server_behind_the_proxy_predicts(project: Path, tmp_path: Path, peer: str) -> None:
+def test_a_server_behind_the_proxy_predicts(
+    program: Program, project: Path, tmp_path: Path, peer: str
+) -> None:
     ty = Path(sys.executable).with_name("ty")
     if not ty.exists():
         pytest.skip("ty is not installed")
+    if peer == "lsp-mode" and program.environment:
+        pytest.skip("the lsp-mode that is installed is for the Emacs that is installed")
     more = {
         "eglot": (
             f"(require 'eglot) (add-to-list 'eglot-server-programs '(python-mode \"{ty}\""
@@ -264,7 +371,7 @@ def test_a_server_behind_the_proxy_predicts(project: Path, tmp_path: Path, peer:
             " :server-id 'ty)) (add-hook 'python-mode-hook #'lsp)"
         ),
     }[peer]
-    emacs = Emacs(project, tmp_path / "e", more)
+    emacs = Emacs(program, project, tmp_path / "e", more)
     try:
         if peer == "lsp-mode" and not emacs.lisp("(and (featurep 'lsp-mode) t)"):
             pytest.skip("lsp-mode is not installed")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.editors import first_try
-from tests.e2e.editors.conftest import MAIN
+from tests.e2e.editors.conftest import BASKET, MAIN, PRICES
 from tests.e2e.editors.neovim import PLUGIN, PROGRAM, Neovim
 from tests.e2e.servers import Program, need
 from zeta_context.evals.scenario import texts_before
@@ -90,8 +90,7 @@ def test_a_prediction_appears_is_gone_to_accepted_and_undone_in_one_step(
     assert nvim.quit() == 0
 
 
-def test_what_is_predicted_far_away_is_told_and_gone_to(old_nvim: Neovim, keep: Keep) -> None:
-    nvim = old_nvim
+def test_what_is_predicted_far_away_is_told_and_gone_to(nvim: Neovim, keep: Keep) -> None:
     rename_twice(nvim)
     for _ in range(6):
         nvim.press("<M-y>")
@@ -166,8 +165,7 @@ def replay(text: TextSnapshot, change: dict[str, Any]) -> TextSnapshot:
     return text.edit(Span(*offsets), change["text"])
 
 
-def test_a_rejected_prediction_stays_away(old_nvim: Neovim) -> None:
-    nvim = old_nvim
+def test_a_rejected_prediction_stays_away(nvim: Neovim) -> None:
     rename_twice(nvim)
     before = nvim.rows
     nvim.press("<M-n>")
@@ -206,8 +204,7 @@ def test_a_key_does_what_it_did_while_nothing_is_predicted(project: Path) -> Non
         nvim.kill()
 
 
-def test_the_completion_menu_goes_first(old_nvim: Neovim, keep: Keep) -> None:
-    nvim = old_nvim
+def test_the_completion_menu_goes_first(nvim: Neovim, keep: Keep) -> None:
     rename_twice(nvim)
     nvim.press("o    logg<C-n>")
     nvim.wait_for(lambda: nvim.lua("return vim.fn.pumvisible()") == 1)
@@ -221,8 +218,7 @@ def test_the_completion_menu_goes_first(old_nvim: Neovim, keep: Keep) -> None:
     assert nvim.notified() == []
 
 
-def test_a_word_at_a_time_keeps_what_is_left(old_nvim: Neovim) -> None:
-    nvim = old_nvim
+def test_a_word_at_a_time_keeps_what_is_left(nvim: Neovim) -> None:
     rename_twice(nvim, "opt.warning")
     nvim.press("<M-w>")
     assert nvim.cursor[0] == 10
@@ -236,8 +232,7 @@ def test_a_word_at_a_time_keeps_what_is_left(old_nvim: Neovim) -> None:
     assert nvim.rows[10].strip().startswith("logger.opt('𝒳 é 2'")
 
 
-def test_a_killed_agent_is_there_again_without_a_word(old_nvim: Neovim) -> None:
-    nvim = old_nvim
+def test_a_killed_agent_is_there_again_without_a_word(nvim: Neovim) -> None:
     nvim.open("main.py")
     pid = nvim.status()["pid"]
     os.kill(pid, signal.SIGKILL)
@@ -248,11 +243,11 @@ def test_a_killed_agent_is_there_again_without_a_word(old_nvim: Neovim) -> None:
     assert "rror" not in nvim.lua("return vim.fn.execute('messages')")
 
 
-def test_it_quits_and_leaves_no_process_behind(old_nvim: Neovim) -> None:
-    old_nvim.open("main.py")
-    pid = old_nvim.status()["pid"]
-    assert old_nvim.quit() == 0
-    old_nvim.wait_for(lambda: not Path(f"/proc/{pid}").exists())
+def test_it_quits_and_leaves_no_process_behind(nvim: Neovim) -> None:
+    nvim.open("main.py")
+    pid = nvim.status()["pid"]
+    assert nvim.quit() == 0
+    nvim.wait_for(lambda: not Path(f"/proc/{pid}").exists())
 
 
 def test_nothing_is_loaded_before_the_first_file(old_nvim: Neovim) -> None:
@@ -311,10 +306,6 @@ def test_a_server_behind_the_proxy_predicts_instead_of_the_agent(project: Path) 
         nvim.kill()
 
 
-PRICES = "def total(prices):\n    return sum(prices)\n\n\nprint(total([1]))\n"
-BASKET = "from prices import total\n\n\ndef pay(basket):\n    return total(basket)\n"
-
-
 IS_READY = """
 return require("zeta_context.peers").of(vim.api.nvim_get_current_buf()).is_ready()
 """
@@ -370,6 +361,27 @@ def test_a_rename_goes_on_in_a_file_that_was_not_open(project: Path, wrap: str, 
         assert (project / "basket.py").read_text() == BASKET
     finally:
         nvim.kill()
+
+
+def test_nothing_is_predicted_while_a_menu_or_a_snippet_is_there(old_nvim: Neovim) -> None:
+    nvim = old_nvim
+    rename_twice(nvim)
+    nvim.press("<M-n>")
+    before = nvim.counts().get("editor_busy", 0)
+    nvim.press("Gorun_<C-n>")
+    nvim.wait_for(lambda: nvim.lua("return vim.fn.pumvisible()") == 1)
+    nvim.wait_for(lambda: nvim.counts().get("editor_busy", 0) > before)
+    assert not nvim.has_prediction()
+    nvim.press("<C-e><Esc>")
+    asked = nvim.counts().get("editor_busy", 0)
+    nvim.press("oa")
+    nvim.wait_for(
+        lambda: "editor_busy" not in nvim.lua("return require('zeta_context').statusline()")
+    )
+    assert nvim.counts().get("editor_busy", 0) == asked
+    nvim.lua("vim.snippet.expand('print(${1:text})$0')")
+    nvim.type("x")
+    nvim.wait_for(lambda: nvim.counts().get("editor_busy", 0) > asked)
 
 
 def test_predictions_that_are_turned_off_leave_no_process(project: Path) -> None:
@@ -430,14 +442,14 @@ def test_a_plain_neovim_predicts_after_the_setup(project: Path, tmp_path: Path) 
     first_try.accept_first(home, project)
 
 
-def test_a_wrong_prediction_is_written_down_as_a_scenario(old_nvim: Neovim, tmp_path: Path) -> None:
-    rename_twice(old_nvim)
-    old_nvim.press(":ZetaWrong<CR>")
-    (told, _), *_ = old_nvim.wait_for(old_nvim.notified)
+def test_a_wrong_prediction_is_written_down_as_a_scenario(nvim: Neovim, tmp_path: Path) -> None:
+    rename_twice(nvim)
+    nvim.press(":ZetaWrong<CR>")
+    (told, _), *_ = nvim.wait_for(nvim.notified)
     (path,) = (tmp_path / "XDG_STATE_HOME").rglob("wrong/*.md")
     assert told == f"written to {path}"
     (scenario,) = read_scenarios(path)
-    assert "".join(row + "\n" for row in old_nvim.rows) == scenario.text
+    assert "".join(row + "\n" for row in nvim.rows) == scenario.text
     assert scenario.rejected is not None
     assert "+    logger.warning('𝒳 é 2', extra=data)" in scenario.rejected
     assert texts_before(scenario)["main.py"] == MAIN

@@ -203,6 +203,21 @@ def test_the_completion_menu_goes_first(vim: Vim) -> None:
     assert vim.rows[10:] == before[10:]
 
 
+def test_a_word_at_a_time_keeps_what_is_left(vim: Vim) -> None:
+    vim.rename_twice("öpt.warning")
+    vim.press("\x07\x17")
+    wait_for(lambda: vim.row == 10)
+    vim.press("\x07\x17")
+    wait_for(lambda: vim.rows[10] == ROWS[10].replace("warn", "öpt"))
+    assert wait_for(lambda: vim.counts().get("partially_accepted")) == 1
+    wait_for(vim.has_prediction)
+    vim.press("\x07\x19")
+    wait_for(lambda: vim.rows[10] == ROWS[10].replace("warn", "öpt.warning"))
+    assert vim.text() == "\n".join(vim.rows) + "\n"
+    vim.press("u")
+    assert vim.rows[10] == ROWS[10].replace("warn", "öpt")
+
+
 def test_the_session_has_the_text_after_every_kind_of_change(vim: Vim) -> None:
     for keys in (
         "Oü𝒳\x1b", "ddp", "ggyyGp", ":7m0\r", ":%s/run/walk/g\r", "u", "\x12", "u", ":3,5join\r",

@@ -7,13 +7,14 @@ import subprocess
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.editors.conftest import ARTEFACTS, MAIN
+from tests.e2e.editors.conftest import ARTEFACTS, BASKET, MAIN, PRICES
 from tests.e2e.editors.parts import EXTENSION, need_extension
-from tests.e2e.editors.vscode import ROWS, TRUSTING, Browser, CodeServer, Window
+from tests.e2e.editors.vscode import PROGRAM, ROWS, TRUSTING, Browser, CodeServer, Window
 from tools.settings_reference import write_configuration
 from tools.terminal import wait_for
 from zeta_context.evals.scenario import texts_before
@@ -100,15 +101,15 @@ def test_a_prediction_appears_is_gone_to_accepted_and_undone_in_one_step(
     wait_for(lambda: code.cursor() == (10, ROWS[10].index("warn")))
     assert code.row(10) == ROWS[10]
     code.press("Alt+y")
-    wait_for(lambda: code.row(10) == RENAMED[10])
+    wait_for(lambda: code.reads(10, RENAMED[10]))
     after = code.save()
     assert after == [*before[:10], RENAMED[10], *before[11:]]
     assert wait_for(lambda: code.counts().get("accepted")) == 1
     code.press("Control+z")
-    wait_for(lambda: code.row(10) == ROWS[10])
+    wait_for(lambda: code.reads(10, ROWS[10]))
     assert code.save() == before
     code.press("Control+Shift+z")
-    wait_for(lambda: code.row(10) == RENAMED[10])
+    wait_for(lambda: code.reads(10, RENAMED[10]))
     assert code.save() == after
     assert code.messages() == []
 
@@ -122,11 +123,11 @@ def test_a_far_prediction_is_told_and_gone_to(code: Window, picture: Picture) ->
     assert LAST_ROW not in code.rows()
     picture()
     code.press("Alt+y")
-    wait_for(lambda: code.cursor()[0] == LAST_ROW)
+    wait_for(lambda: code.is_at(LAST_ROW))
     wait_for(lambda: "→ logger.warning('ü', extra=data)" in code.behind())
     assert code.row(LAST_ROW) == ROWS[LAST_ROW]
     code.press("Alt+y")
-    wait_for(lambda: code.row(LAST_ROW) == RENAMED[LAST_ROW])
+    wait_for(lambda: code.reads(LAST_ROW, RENAMED[LAST_ROW]))
     assert code.save() == [RENAMED.get(row, text) for row, text in enumerate(ROWS)]
     assert wait_for(lambda: code.counts().get("accepted") == 3)
 
@@ -161,11 +162,11 @@ def test_text_at_the_cursor_is_the_editors_own_ghost_text(code: Window, picture:
     assert "# 𝒳ü" not in code.behind()
     picture()
     code.press("Tab")
-    wait_for(lambda: code.row(row) == ROWS[row] + "  # 𝒳ü")
+    wait_for(lambda: code.reads(row, ROWS[row] + "  # 𝒳ü"))
     assert wait_for(lambda: code.counts().get("accepted")) == 1
     assert code.counts().get("predict_stalesnapshot") is None
     code.press("Control+z")
-    wait_for(lambda: code.row(row) == ROWS[row])
+    wait_for(lambda: code.reads(row, ROWS[row]))
     assert code.save() == before
 
 
@@ -192,15 +193,15 @@ def test_the_completion_menu_goes_first(code: Window, picture: Picture) -> None:
 def test_a_word_at_a_time_keeps_what_is_left(code: Window, picture: Picture) -> None:
     code.rename_twice("opt.warning")
     code.press("Alt+w")
-    wait_for(lambda: code.cursor()[0] == 10)
+    wait_for(lambda: code.is_at(10))
     code.press("Alt+w")
-    wait_for(lambda: code.row(10) == ROWS[10].replace("warn", "opt"))
+    wait_for(lambda: code.reads(10, ROWS[10].replace("warn", "opt")))
     assert wait_for(lambda: code.counts().get("partially_accepted")) == 1
     wait_for(code.has_prediction)
     code.press("Alt+e")
-    wait_for(lambda: code.row(10) == ROWS[10].replace("warn", "opt.warning"))
+    wait_for(lambda: code.reads(10, ROWS[10].replace("warn", "opt.warning")))
     code.press("Control+z")
-    wait_for(lambda: code.row(10) == ROWS[10].replace("warn", "opt"))
+    wait_for(lambda: code.reads(10, ROWS[10].replace("warn", "opt")))
 
 
 def test_tab_does_what_it_did_while_nothing_is_predicted(
@@ -211,13 +212,13 @@ def test_tab_does_what_it_did_while_nothing_is_predicted(
     code = Window(browser, server, project)
     code.go_to(0, 0)
     code.press("Tab")
-    wait_for(lambda: code.row(0) == "    " + ROWS[0])
+    wait_for(lambda: code.reads(0, "    " + ROWS[0]))
     code.press("Control+z")
     code.rename_twice()
     code.press("Tab")
-    wait_for(lambda: code.cursor()[0] == 10)
+    wait_for(lambda: code.is_at(10))
     code.press("Tab")
-    wait_for(lambda: code.row(10) == RENAMED[10])
+    wait_for(lambda: code.reads(10, RENAMED[10]))
     code.leave()
 
 
@@ -229,9 +230,52 @@ def test_a_killed_agent_is_there_again_without_a_word(code: Window, picture: Pic
     ).pid
     code.rename_twice()
     code.press("Alt+y", "Alt+y")
-    wait_for(lambda: code.row(10) == RENAMED[10])
+    wait_for(lambda: code.reads(10, RENAMED[10]))
     assert wait_for(lambda: code.counts().get("accepted")) == 1
     assert code.messages() == []
+
+
+def test_a_rename_goes_on_in_a_file_that_was_not_open(
+    browser: Browser, server: CodeServer, project: Path, picture: Picture
+) -> None:
+    if not PROGRAM.with_name("ty").exists():
+        pytest.skip("ty is not installed")
+    (project / "prices.py").write_text(PRICES)
+    (project / "basket.py").write_text(BASKET)
+    config = server.home / "XDG_CONFIG_HOME" / "zeta-context" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[context]\ndefinitions = true\n")
+    try:
+        code = Window(browser, server, project)
+    finally:
+        config.unlink()
+    code.open("prices.py")
+    code.go_to(0, 4)
+    time.sleep(2)  # the server reads the project, and is asked where the name is used
+    code.press("ArrowRight", "ArrowLeft")
+    time.sleep(1)
+    code.go_to(0, 9)
+    code.press(*["Backspace"] * 5)
+    code.type("amount")
+    code.press("Escape", "ArrowDown")
+    wait_for(code.has_prediction)
+    code.press("Alt+y", "Alt+y")
+    wait_for(lambda: code.reads(4, "print(amount([1]))"))
+    told = "→ `total` is called `amount` now: place 2 of 3, in basket.py:1"
+    wait_for(lambda: told in code.behind())
+    picture()
+    code.press("Alt+y")
+    wait_for(lambda: code.reads(0, BASKET.splitlines()[0]))
+    assert code.cursor() == (0, BASKET.index("total"))
+    for row in (0, 4):
+        wait_for(code.has_prediction)
+        if code.cursor()[0] != row:
+            code.press("Alt+y")
+            wait_for(partial(code.is_at, row))
+        code.press("Alt+y")
+        after = BASKET.splitlines()[row].replace("total", "amount")
+        wait_for(partial(code.reads, row, after))
+    code.leave()
 
 
 def test_a_wrong_prediction_is_written_down_as_a_scenario(code: Window, picture: Picture) -> None:

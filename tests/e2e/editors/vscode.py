@@ -17,6 +17,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,12 @@ class CodeServer:
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **own, "XDG_RUNTIME_DIR": self._scratch.name},
+            env={
+                **os.environ,
+                **own,
+                "XDG_RUNTIME_DIR": self._scratch.name,
+                "PATH": f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}",
+            },
             start_new_session=True,
         )
         try:
@@ -232,9 +238,9 @@ class Window:
     def take(self, row: int) -> None:
         """Go to a prediction in a row near by, and make it."""
         self.press("Alt+y")
-        wait_for(lambda: self.cursor()[0] == row)
+        wait_for(partial(self.is_at, row))
         self.press("Alt+y")
-        wait_for(lambda: self.row(row) == ROWS[row].replace("warn", "warning"))
+        wait_for(partial(self.reads, row, ROWS[row].replace("warn", "warning")))
 
     def save(self) -> list[str]:
         """Save, and give the rows of the file."""
@@ -274,6 +280,14 @@ class Window:
 
     def row(self, row: int) -> str:
         return self.rows().get(row, "")
+
+    def reads(self, row: int, text: str) -> bool:
+        """Whether a row on the screen reads so."""
+        return self.row(row) == text
+
+    def is_at(self, row: int) -> bool:
+        """Whether the cursor is in a row."""
+        return self.cursor()[0] == row
 
     def has_menu(self) -> bool:
         """Whether the completion menu is open."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -216,6 +218,32 @@ def test_a_gguf_file_that_was_cut_off_is_refused(gguf: Path, tmp_path: Path) -> 
     with pytest.raises(ModelRefused, match="damaged"):
         load_model(cut, LoadOptions(device="cpu", cache_directory=tmp_path / "cache"))
     assert not list((tmp_path / "cache").glob("*/config.json"))
+
+
+_LOAD_IN_LITTLE_MEMORY = """
+import pathlib, resource, sys
+from zeta_context.errors import OutOfMemory
+from zeta_context.runners.local.loading import LoadOptions, load_model
+import torch, transformers
+taken = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + 450 * 2**20,) * 2)
+try:
+    load_model(pathlib.Path(sys.argv[1]), LoadOptions(device="cpu", dtype="float32", threads=1))
+except OutOfMemory as problem:
+    print(problem)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+def test_a_model_that_does_not_fit_memory_is_told_with_its_mend(directory: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOAD_IN_LITTLE_MEMORY, str(directory)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert "no memory left for the model; a smaller or quantised one" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])

@@ -18,7 +18,7 @@ from textual.worker import Worker
 from zeta_context.cli.play.panel import tell_answer, tell_context, tell_events
 from zeta_context.cli.play.text_area import PredictionArea
 from zeta_context.predict.partial import cut_part
-from zeta_context.predict.prediction import Discarded, Part, Prediction
+from zeta_context.predict.prediction import Discarded, Jump, Part, Prediction
 from zeta_context.predict.preview import preview
 from zeta_context.prompt.input import Trigger
 from zeta_context.session import Session
@@ -34,7 +34,7 @@ IDLE_S = 0.4
 
 
 class Play(App[None]):
-    """Edits one file with a session of its own."""
+    """Edits a file with a session of its own, and those of its folder that predictions lead to."""
 
     CSS = """
     #panels { width: 46; border-left: solid $accent; padding: 0 1; }
@@ -52,7 +52,9 @@ class Play(App[None]):
         self._path = path
         self.session = Session(path.parent, settings=settings)
         self._text = path.read_text(encoding="utf-8") if path.exists() else ""
+        self._others: dict[Path, str] = {}
         self.prediction: Prediction | None = None
+        self.jump: Jump | None = None
         self._idle: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -91,16 +93,18 @@ class Play(App[None]):
             self._ask("buffer_edit")
 
     def on_text_area_selection_changed(self) -> None:
-        if self.prediction is None:
+        if self.prediction is None and self.jump is None:
             self._ask("other")
         if self._idle is not None:
             self._idle.stop()
         self._idle = self.set_timer(IDLE_S, self._explain)
 
     def on_prediction_area_wanted(self, event: PredictionArea.Wanted) -> None:
-        if self.prediction is None:
+        if self.jump is not None:
+            self._follow(self.jump, is_wanted=event.wish != "reject")
+        elif self.prediction is None:
             return
-        if event.wish == "reject":
+        elif event.wish == "reject":
             self.session.reject(self.prediction)
             self._show(None)
             self._ask("other")
@@ -110,23 +114,55 @@ class Play(App[None]):
             self._accept(self.prediction, "word" if event.wish == "word" else None)
 
     def action_save(self) -> None:
-        self._path.write_text(self._text, encoding="utf-8")
-        self.session.save(str(self._path))
-        self.notify(f"saved {self._path.name}")
+        texts = {**self._others, self._path: self._text}
+        for path, text in texts.items():
+            path.write_text(text, encoding="utf-8")
+            self.session.save(str(path))
+        self.notify(f"saved {', '.join(path.name for path in texts)}")
 
     # Predictions.
 
     def _cursor(self) -> Point:
         return Point(*self.area.cursor_location)
 
+    def _file(self, target: Prediction | Jump) -> Path:
+        return self.session.projects.file(target.project, target.path)
+
     def _row(self, prediction: Prediction) -> Point:
-        return self.session.document(str(self._path)).snapshot.point(prediction.edits[0].span.start)
+        document = self.session.document(str(self._file(prediction)))
+        return document.snapshot.point(prediction.edits[0].span.start)
 
     def _is_here(self, prediction: Prediction) -> bool:
-        return self._row(prediction).row == self._cursor().row
+        is_this = self._file(prediction) == self._path
+        return is_this and self._row(prediction).row == self._cursor().row
 
     def _jump(self, prediction: Prediction) -> None:
-        self.area.move_cursor(self._row(prediction), center=True)
+        place = self._row(prediction)
+        if self._file(prediction) != self._path:
+            self._open(self._file(prediction))
+            self._show(prediction)
+        self.area.move_cursor(place, center=True)
+
+    def _follow(self, jump: Jump, *, is_wanted: bool) -> None:
+        """Open the file in which an edit waits, and ask there; or leave it at that."""
+        self._show(None)
+        if is_wanted:
+            self._open(self._file(jump))
+            self.area.move_cursor(jump.text.point(jump.offset), center=True)
+        else:
+            self.session.reject_jump(jump)
+        self._ask("other")
+
+    def _open(self, path: Path) -> None:
+        """Edit another file; this one stays open, with what was typed in it."""
+        self._others[self._path] = self._text
+        text = self._others.pop(path, None)
+        if text is None:
+            text = path.read_text(encoding="utf-8")
+            self.session.open(str(path), text)
+        self._path, self._text = path, text
+        self.area.load_text(text)
+        self.sub_title = path.name
 
     def _accept(self, prediction: Prediction, part: Part | None) -> None:
         snapshot = self.session.document(str(self._path)).snapshot
@@ -168,13 +204,18 @@ class Play(App[None]):
         elapsed_ms = (time.perf_counter() - started) * 1000
         told = tell_answer(answer, document.snapshot, elapsed_ms)
         self.query_one("#prediction", Static).update(told)
-        self._show(None if isinstance(answer, Discarded) else answer)
+        if isinstance(answer, Discarded):
+            self._show(None, answer.jump)
+        else:
+            self._show(answer)
 
-    def _show(self, prediction: Prediction | None) -> None:
-        self.prediction = prediction
-        self.area.has_offer = prediction is not None
+    def _show(self, prediction: Prediction | None, jump: Jump | None = None) -> None:
+        self.prediction, self.jump = prediction, jump
+        self.area.has_offer = prediction is not None or jump is not None
         snapshot = self.session.document(str(self._path)).snapshot
-        self.area.show_blocks(() if prediction is None else preview(snapshot, prediction.edits))
+        is_here = prediction is not None and self._file(prediction) == self._path
+        blocks = preview(snapshot, prediction.edits) if prediction is not None and is_here else ()
+        self.area.show_blocks(blocks)
         self.query_one("#events", Static).update(tell_events(self.session.events()))
 
     async def _explain(self) -> None:

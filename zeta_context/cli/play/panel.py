@@ -21,6 +21,8 @@ SHOWN_EXCERPTS = 6
 
 def tell_answer(answer: Prediction | Discarded, snapshot: TextSnapshot, elapsed_ms: float) -> Text:
     """The prediction and why, or the reason why there is none."""
+    if isinstance(answer, Discarded) and answer.jump is not None:
+        return Text.assemble(("go to ", "bold green"), f"{answer.jump.why}\n{elapsed_ms:.1f} ms")
     if isinstance(answer, Discarded):
         told = f"{answer.reason}\n{answer.detail}".strip()
         return Text.assemble(("none: ", "bold yellow"), told, f"\n{elapsed_ms:.1f} ms")

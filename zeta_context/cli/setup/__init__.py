@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zeta_context.cli.main import EXIT_FINDING
+
 if TYPE_CHECKING:
     from zeta_context.cli.setup.editors import Editor
     from zeta_context.cli.setup.machine import Machine
-    from zeta_context.runners.models import KnownModel
+    from zeta_context.cli.setup.model import Proposal
 
 
 def record_path() -> Path:
@@ -44,9 +46,21 @@ def own_program() -> str:
     help="Set up this editor, asking nothing (repeat for more).",
 )
 @click.option("--yes", is_flag=True, help="Ask nothing: all editors found, and no model.")
+@click.option(
+    "--model", "model_name", metavar="NAME", help="Fetch, check and use this model, asking nothing."
+)
 @click.option("--print", "only_print", is_flag=True, help="Only print the lines; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON, and stop.")
-def command(names: tuple[str, ...], *, yes: bool, only_print: bool, as_json: bool) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context,
+    names: tuple[str, ...],
+    *,
+    yes: bool,
+    model_name: str | None,
+    only_print: bool,
+    as_json: bool,
+) -> None:
     """Set up the editors on this machine, with a backup of every file that is changed.
 
     `zeta-context uninstall` undoes it.
@@ -54,34 +68,41 @@ def command(names: tuple[str, ...], *, yes: bool, only_print: bool, as_json: boo
     from rich.console import Console
 
     from zeta_context.cli.setup.editors import EDITORS, find_editor
-    from zeta_context.cli.setup.machine import look_at_machine, propose_model
+    from zeta_context.cli.setup.installing import Record
+    from zeta_context.cli.setup.machine import look_at_machine
+    from zeta_context.cli.setup.model import offer_model, propose, use_model
 
     unknown = [name for name in names if find_editor(name) is None]
     if unknown:
         known = ", ".join(one.name for one in EDITORS)
         raise click.UsageError(f"unknown editor {unknown[0]!r}; known: {known}")
     machine = look_at_machine()
-    model = propose_model(machine)
+    model = propose(machine) if model_name is None else _find_model(model_name)
     found = [one for one in EDITORS if one.find() is not None]
     if as_json:
         click.echo(json.dumps(_describe(machine, model, found), indent=2))
         return
     console = Console(highlight=False, soft_wrap=True)
     _show_found(console, machine, model, found)
-    chosen = [one for one in EDITORS if one.name in names] if names else found
-    is_asking = not (names or yes or only_print)
+    is_asking = not (names or yes or only_print or model_name)
+    chosen = [one for one in EDITORS if one.name in names]
+    if not names and (model_name is None or yes):
+        chosen = found
     if is_asking and chosen:
         chosen = _ask_editors(chosen)
     for editor in chosen:
         _set_up(editor, console, only_print=only_print)
-    if is_asking and model is not None:
-        _offer_model(model, console)
+    record = Record(record_path())
+    if is_asking and model is not None and not _has_model():
+        offer_model(model, console, record)
+    elif model_name and model and not only_print and not use_model(model, console, record):
+        ctx.exit(EXIT_FINDING)
     if chosen and not only_print:
         console.print("\nOpen a file, and change the same thing twice: the third is predicted.")
         console.print("`zeta-context play` shows it here in the terminal, without any editor.")
 
 
-def _describe(machine: Machine, model: KnownModel | None, found: list[Editor]) -> dict[str, Any]:
+def _describe(machine: Machine, model: Proposal | None, found: list[Editor]) -> dict[str, Any]:
     return {
         "schema": 1,
         "editors": [one.name for one in found],
@@ -101,7 +122,7 @@ def _find_servers() -> list[str]:
     return [one.name for one in KNOWN_SERVERS if find_installed(one) is not None]
 
 
-def _show_found(console: Any, machine: Machine, model: KnownModel | None, found: Any) -> None:
+def _show_found(console: Any, machine: Machine, model: Proposal | None, found: Any) -> None:
     from rich.table import Table
 
     facts = Table(box=None, show_header=False, pad_edge=False)
@@ -112,8 +133,7 @@ def _show_found(console: Any, machine: Machine, model: KnownModel | None, found:
     memory = f"{machine.memory_bytes / 1e9:.0f} GB" if machine.memory_bytes else "unknown"
     gpu = f", {machine.gpu} with {machine.gpu_bytes / 1e9:.0f} GB" if machine.gpu else ""
     facts.add_row("machine", f"{machine.processors} processors, {memory} of memory{gpu}")
-    fits = f"{model.name}, {model.size_bytes / 1e9:.1f} GB" if model is not None else "none fits"
-    facts.add_row("model", f"{fits} (predictions work without one, too)")
+    facts.add_row("model", f"{_tell_model(model)} (predictions work without one, too)")
     console.print(facts)
 
 
@@ -139,17 +159,30 @@ def _set_up(editor: Editor, console: Any, *, only_print: bool) -> None:
     console.print(f"  {editor.keys}", markup=False)
 
 
-def _offer_model(model: KnownModel, console: Any) -> None:
-    question = f"Fetch and check the model {model.name}, {model.size_bytes / 1e9:.1f} GB?"
-    if not click.confirm(question, default=False):
-        console.print(f"later: zeta-context model pull {model.name}", markup=False)
-        return
-    import subprocess
+def _tell_model(model: Proposal | None) -> str:
+    if _has_model():
+        return "chosen in your configuration"
+    if model is None:
+        return "none fits"
+    size = f"{model.name}, {model.size_bytes / 1e9:.1f} GB"
+    return f"{size}, installed" if model.is_ready else f"{size}, would fit"
 
-    program = own_program()
-    for step in (("pull", model.name), ("check", model.name)):
-        done = subprocess.run([program, "model", *step], check=False)
-        if done.returncode != 0:
-            console.print("predictions go on without a model", style="yellow")
-            return
-    console.print(f'to use it, in config.toml:\n[model]\nid = "{model.name}"', markup=False)
+
+def _has_model() -> bool:
+    from zeta_context.cli.model_choice import load_user_settings
+
+    return load_user_settings().model.kind != "none"
+
+
+def _find_model(name: str) -> Proposal:
+    from zeta_context.cli.setup.model import Proposal
+    from zeta_context.runners.installed import list_installed
+    from zeta_context.runners.models import find_model
+
+    for one in list_installed():
+        if one.name == name:
+            return Proposal(name=name, size_bytes=one.size_bytes, is_ready=True)
+    known = find_model(name)
+    if known is None:
+        raise click.UsageError(f"no model {name!r} is installed or known: zeta-context model list")
+    return Proposal(name=known.name, size_bytes=known.size_bytes, is_ready=False)

@@ -16,6 +16,9 @@ from typing import Any
 from zeta_context.cli.setup.editors import BEGIN, END, Block, NewFile, PluginCopy, Step
 from zeta_context.errors import SettingsError
 
+SCHEMA = 1
+"""Of the record of what was put in place."""
+
 BACKUP_SUFFIX = ".before-zeta-context"
 
 
@@ -37,6 +40,8 @@ class Record:
         if path.exists():
             try:
                 told = json.loads(path.read_text(encoding="utf-8"))
+                if told["schema"] > SCHEMA:
+                    raise SettingsError(f"{path} is of a newer version: update zeta-context")
                 self.done = [one for one in told["done"] if isinstance(one, dict)]
             except (ValueError, KeyError, TypeError) as problem:
                 raise SettingsError(f"{path} cannot be read: remove it by hand") from problem
@@ -46,7 +51,7 @@ class Record:
         self.done = [one for one in self.done if one["path"] != entry["path"]]
         self.done.append(entry)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"schema": 1, "done": self.done}, indent=2)
+        text = json.dumps({"schema": SCHEMA, "done": self.done}, indent=2)
         self._path.write_text(text, encoding="utf-8")
 
     def known(self, path: Path) -> dict[str, Any] | None:

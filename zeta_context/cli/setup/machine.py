@@ -10,7 +10,6 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from zeta_context.runners.installed import list_installed
 from zeta_context.runners.models import KNOWN_MODELS, KnownModel
 
 SHARE_FOR_A_MODEL = 0.4
@@ -62,19 +61,20 @@ def _find_gpu() -> tuple[str, int]:
 
 
 def propose_model(machine: Machine) -> KnownModel | None:
-    """The largest model for next edits that fits; one that is installed already goes first."""
-    installed = {one.name for one in list_installed()}
+    """The largest known model for next edits that fits."""
     fitting = [
         one
         for one in KNOWN_MODELS
         if one.purpose == "next edits" and not one.is_gated and _fits(one, machine)
     ]
-    ordered = sorted(fitting, key=lambda one: (one.name in installed, one.parameters))
-    return ordered[-1] if ordered else None
+    return max(fitting, key=lambda one: one.parameters, default=None)
+
+
+def fits_memory(memory_bytes: int, machine: Machine) -> bool:
+    """Whether a model that takes so much memory has room beside everything else."""
+    return memory_bytes <= (machine.gpu_bytes or machine.memory_bytes * SHARE_FOR_A_MODEL)
 
 
 def _fits(model: KnownModel, machine: Machine) -> bool:
-    if machine.gpu_bytes:
-        return model.memory_bytes <= machine.gpu_bytes
-    is_quick_enough = model.parameters <= CPU_PARAMETERS
-    return is_quick_enough and model.memory_bytes <= machine.memory_bytes * SHARE_FOR_A_MODEL
+    is_quick_enough = machine.gpu_bytes > 0 or model.parameters <= CPU_PARAMETERS
+    return is_quick_enough and fits_memory(model.memory_bytes, machine)

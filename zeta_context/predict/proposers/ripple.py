@@ -12,9 +12,11 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from zeta_context.predict.causes import has_word
+from zeta_context.predict.centering import center
 from zeta_context.predict.prediction import Discarded, Jump, Prediction
 from zeta_context.predict.ripples import Place, Ripple
-from zeta_context.predict.view import Document, Proposer, View
+from zeta_context.predict.view import Document, LastingProposer, Proposer, View
 from zeta_context.text.edit import TextEdit
 from zeta_context.text.point import Span
 
@@ -78,7 +80,7 @@ class RippleProposer:
                 edits = _rename(document, places, ripple)
             elif asked < MAX_ASKED:
                 asked += 1
-                edits = self._ask(view, document, places[0])
+                edits = self._ask(view, document, places[0], is_first=asked == 1)
             else:
                 break
             if edits and not (self._was_rejected and self._was_rejected(document, edits)):
@@ -99,6 +101,7 @@ class RippleProposer:
         for place in ripple.places:
             if view.find(ripple.cause.project, place.path) is None:
                 by_path.setdefault(place.path, []).append(place)
+        asked = 0
         nearest = sorted(by_path, key=lambda path: (-_kinship(path, view.document.path), path))
         for path in nearest[:MAX_READ]:
             document = self._read_closed(ripple.cause.project, path)
@@ -108,22 +111,42 @@ class RippleProposer:
             for places in order_places(replace(ripple, places=tuple(by_path[path])), there):
                 if ripple.cause.kind == "rename":
                     edits = _rename(document, places, ripple)
+                elif asked < MAX_ASKED:
+                    asked += 1
+                    edits = self._ask(view, document, places[0], is_first=asked == 1)
                 else:
-                    edits = self._ask(view, document, places[0])
+                    return None
                 if edits and not (self._was_rejected and self._was_rejected(document, edits)):
                     return _to_jump(self._predict(ripple, document, edits), document)
         return None
 
-    def _ask(self, view: View, document: Document, place: Place) -> tuple[TextEdit, ...]:
-        """What another proposer would change in the rows of a place, if it changes nothing else."""
+    def _ask(
+        self, view: View, document: Document, place: Place, *, is_first: bool = True
+    ) -> tuple[TextEdit, ...]:
+        """What another proposer would change in the rows of a place, if it changes nothing else.
+
+        A model, which takes its time, is asked about the first place alone, and not before the
+        user has left the row of the cause.
+        """
         others = [one for one in (view.document, *view.others) if one.path != document.path]
+        prompt_input, cursor = view.prompt_input, place.span.end
+        if prompt_input is not None:
+            prompt_input = center(prompt_input, document, cursor)
         there = replace(
-            view, document=document, cursor=place.span.end, others=tuple(others), ripple=None
+            view,
+            document=document,
+            cursor=cursor,
+            others=tuple(others),
+            prompt_input=prompt_input,
+            ripple=None,
         )
+        with_models = is_first and not _is_at_cause(view)
         snapshot = document.snapshot
         row = snapshot.point(place.span.start).row
         first, end = snapshot.row_start(row), snapshot.row_end(row)
         for proposer in self._others:
+            if isinstance(proposer, LastingProposer) and not with_models:
+                continue
             answer = proposer.propose(there)
             if (
                 isinstance(answer, Prediction)
@@ -211,6 +234,18 @@ def _rename(document: Document, places: Sequence[Place], ripple: Ripple) -> tupl
     )
 
 
+def _is_at_cause(view: View) -> bool:
+    """Whether the cursor stands in the row of the cause, where the change may go on."""
+    ripple, document = view.ripple, view.document
+    if ripple is None or ripple.cause.path != document.path:
+        return False
+    snapshot = document.snapshot
+    rows = (
+        snapshot.point(min(at, len(snapshot))).row for at in (view.cursor, ripple.cause.span.start)
+    )
+    return len(set(rows)) == 1
+
+
 def _is_half_typed(ripple: Ripple, view: View) -> bool:
     """Whether the cursor stands at the end of a new name that stands nowhere else yet."""
     cause, document = ripple.cause, view.document
@@ -218,8 +253,8 @@ def _is_half_typed(ripple: Ripple, view: View) -> bool:
         return False
     at_end = cause.span.start < view.cursor <= cause.span.end
     return at_end and not any(
-        cause.new_name in one.snapshot.slice(Span(0, start))
-        or cause.new_name in one.snapshot.slice(Span(end, len(one.snapshot)))
+        has_word(one.snapshot.slice(Span(0, start)), cause.new_name)
+        or has_word(one.snapshot.slice(Span(end, len(one.snapshot))), cause.new_name)
         for one, start, end in (
             (one, *(cause.span if one.path == cause.path else (0, 0)))
             for one in (document, *view.others)

@@ -182,7 +182,10 @@ class LlamaModel:
             str(path).encode(), library.llama_model_default_params()
         )
         if not self._model:
-            raise ModelRefused(f"{path.name} is damaged, or of an architecture without support")
+            raise ModelRefused(
+                f"{path.name} is damaged, of an architecture without support, or too large for the "
+                "memory that is left"
+            )
         if library.llama_model_is_recurrent(self._model) or library.llama_model_is_hybrid(
             self._model
         ):

@@ -21,6 +21,7 @@ from zeta_context.errors import OutOfMemory
 from zeta_context.runners.local.engine import Verified
 
 _LEAST_CAPACITY = 256
+_MEND = "a smaller or quantised one needs less, and so does a smaller `max_context`"
 
 
 def growing(buffer: torch.Tensor, length: int, *, used: int) -> torch.Tensor:
@@ -57,10 +58,10 @@ def memory_errors() -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as problem:
-        raise OutOfMemory("the device has no memory left for the model's next pass") from problem
+        raise OutOfMemory(f"the device has no memory left for the model; {_MEND}") from problem
     except RuntimeError as problem:
         if "alloc" in str(problem) and "memory" in str(problem):
-            raise OutOfMemory("there is no memory left for the model's next pass") from problem
+            raise OutOfMemory(f"there is no memory left for the model; {_MEND}") from problem
         raise
 
 

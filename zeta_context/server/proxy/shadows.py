@@ -13,7 +13,7 @@ from collections.abc import Callable
 from zeta_context.lsp.wire import encode_frame
 from zeta_context.server.proxy.rewrite import encode_json
 
-MARK = re.compile(rb"__zeta_(?:is|was|would)(?![0-9A-Za-z_])")
+MARK = re.compile(rb"__zeta_(?:is|was|would)[0-9]*(?![A-Za-z_])")
 """What the names of such documents hold, however a server spells their URIs."""
 
 MAX_OPEN = 8

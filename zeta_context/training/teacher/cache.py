@@ -68,12 +68,19 @@ def make_key(question: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+CACHE_SCHEMA = 0
+"""Of the file of answers, in SQLite's `user_version`: the first shape has no number."""
+
+
 class AnswerCache:
     """The file of answers. One object serves one thread."""
 
     def __init__(self, path: Path) -> None:
         try:
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
+            ((version,),) = self._db.execute("PRAGMA user_version").fetchall()
+            if version > CACHE_SCHEMA:
+                raise DatasetError(f"{path.name} is of a newer version ({version})")
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute(_TABLE)

@@ -1,4 +1,4 @@
-"""The teachers that can be asked: Anthropic's messages, any OpenAI-compatible server, a command.
+"""The teachers that can be asked: Anthropic's messages, OpenAI-compatible servers, programs.
 
 Each turns a question into a request and a response into an answer with its billed tokens. The only
 module of the training that imports httpx, when it is used. Keys come from the environment alone.
@@ -23,7 +23,7 @@ from zeta_context.training.teacher.cache import Answer
 if TYPE_CHECKING:
     import httpx
 
-Api = Literal["anthropic", "openai", "command"]
+Api = Literal["anthropic", "openai", "command", "programmatic"]
 ANTHROPIC_URL = "https://api.anthropic.com"
 ANTHROPIC_VERSION = "2023-06-01"
 _BUSY = (429, 503, 529)
@@ -85,6 +85,8 @@ def open_teacher(settings: TeacherSettings) -> Teacher:
             if not settings.endpoint:
                 raise SettingsError("a teacher that is a command needs the command")
             return CommandTeacher(settings)
+        case "programmatic":
+            return ProgramTeacher(settings)
         case "anthropic" | "openai":
             return HttpTeacher(settings)
 
@@ -218,6 +220,36 @@ class CommandTeacher:
             output_tokens=n_out,
             cost=self._settings.price(n_in, n_out),
         )
+
+    async def aclose(self) -> None:
+        """Nothing stays open."""
+
+
+class ProgramTeacher:
+    """The teacher without a model or a network; see `programmatic`."""
+
+    def __init__(self, settings: TeacherSettings) -> None:
+        self._settings = settings
+
+    @property
+    def settings(self) -> TeacherSettings:
+        """Who is asked."""
+        return self._settings
+
+    async def ask(self, messages: tuple[Message, ...], key: str) -> Answer:
+        """See `Teacher.ask`; it costs nothing."""
+        from zeta_context.training.teacher.programmatic import answer_state
+
+        del key
+        try:
+            (question,) = messages
+            text = await asyncio.to_thread(answer_state, question.content)
+        except ValueError:
+            raise SettingsError(
+                "the programmatic teacher has no second opinion and repairs nothing: "
+                "leave out --review and --repair"
+            ) from None
+        return Answer(text=text, input_tokens=0, output_tokens=0, cost=0.0)
 
     async def aclose(self) -> None:
         """Nothing stays open."""

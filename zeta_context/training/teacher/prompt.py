@@ -87,7 +87,7 @@ def _read_shipped(name: str) -> TeacherPrompt:
 
 def render_question(prompt_input: PromptInput, prompt: TeacherPrompt, size: Size) -> str:
     """What the teacher is asked about a starting state."""
-    region = _region(prompt_input)
+    region = find_region(prompt_input)
     return prompt.fill(
         {**describe(prompt_input), "size_rule": SIZE_RULES[size], "file": _file(region)}
     )
@@ -95,7 +95,7 @@ def render_question(prompt_input: PromptInput, prompt: TeacherPrompt, size: Size
 
 def describe(prompt_input: PromptInput) -> dict[str, str]:
     """What the slots `history`, `related`, `path` and `file` of every prompt get."""
-    region = _region(prompt_input)
+    region = find_region(prompt_input)
     rows = "".join(map(render_event, prompt_input.events)).splitlines()
     related = [
         f"## {file.path}\n\n{excerpt.text}"
@@ -131,7 +131,7 @@ def read_answer(answer: str, prompt_input: PromptInput) -> tuple[TextEdit, ...]:
         and (OPEN.strip() in text or CLOSE.strip() in text)
     ):
         raise OutputError("the answer holds a marker")
-    region = _region(prompt_input)
+    region = find_region(prompt_input)
     before = region.text
     if before.startswith("\n") and not text.startswith("\n"):
         text = "\n" + text
@@ -146,5 +146,6 @@ def _file(region: CursorRegion) -> str:
     return f"{region.before}{OPEN}{region.text_with(CURSOR)}{CLOSE}{region.after}"
 
 
-def _region(prompt_input: PromptInput) -> CursorRegion:
+def find_region(prompt_input: PromptInput) -> CursorRegion:
+    """What of the file a teacher is shown, and what of that it may rewrite."""
     return resolve_cursor_region(prompt_input, EDITABLE_TOKENS, CONTEXT_TOKENS)

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field, replace
 from zeta_context.counts import Counts
 from zeta_context.errors import OutputError
 from zeta_context.prompt.format import Message
+from zeta_context.prompt.input import PromptInput
 from zeta_context.text.edit import TextEdit, apply_edits
 from zeta_context.text.patch import render_unified
 from zeta_context.training.example import Example, Target
 from zeta_context.training.select import SelectSettings, refuse_target
 from zeta_context.training.teacher.cache import AnswerCache, make_key
 from zeta_context.training.teacher.endpoint import TeacherSettings
+from zeta_context.training.teacher.programmatic import render_state
 from zeta_context.training.teacher.prompt import (
     Size,
     TeacherPrompt,
@@ -72,7 +74,7 @@ def ask_questions(
 ) -> Iterator[Question]:
     """What the teacher is asked, each completion a question of its own."""
     for example in examples:
-        messages = _first_turn(example, settings)
+        messages = _first_turn(example, teacher, settings)
         for number in range(settings.completions):
             yield _question(messages, teacher, settings, number)
 
@@ -151,9 +153,19 @@ def teach_examples(
             counts.add("example_untaught")
 
 
-def _first_turn(example: Example, settings: TeachSettings) -> tuple[Message, ...]:
-    text = render_question(example.prompt_input, settings.prompt, settings.size)
-    return (Message(role="user", content=text),)
+def first_turn(
+    prompt_input: PromptInput, teacher: TeacherSettings, prompt: TeacherPrompt, size: Size
+) -> tuple[Message, ...]:
+    """What a teacher is asked about a starting state; a program is given that as it is."""
+    if teacher.api == "programmatic":
+        return (Message(role="user", content=render_state(prompt_input)),)
+    return (Message(role="user", content=render_question(prompt_input, prompt, size)),)
+
+
+def _first_turn(
+    example: Example, teacher: TeacherSettings, settings: TeachSettings
+) -> tuple[Message, ...]:
+    return first_turn(example.prompt_input, teacher, settings.prompt, settings.size)
 
 
 def _question(
@@ -183,7 +195,7 @@ def _repair_question(
     critique = CRITIQUES.get(reason, "it does not follow the rules.")
     text = read_prompt("repair-v1").fill({"critique": critique})
     messages = (
-        *_first_turn(example, settings),
+        *_first_turn(example, teacher, settings),
         Message(role="assistant", content=answer),
         Message(role="user", content=text),
     )
@@ -207,7 +219,9 @@ def _find(
     settings: TeachSettings,
     number: int,
 ) -> str | None:
-    return _text(cache, _question(_first_turn(example, settings), teacher, settings, number))
+    return _text(
+        cache, _question(_first_turn(example, teacher, settings), teacher, settings, number)
+    )
 
 
 def _text(cache: AnswerCache, question: Question) -> str | None:

@@ -21,13 +21,14 @@ from zeta_context.evals.score import ScenarioScore, score_answer
 from zeta_context.evals.staging import Staging, predict_scenario
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.predict.view import View
-from zeta_context.prompt.format import Message, shift_edits
+from zeta_context.prompt.format import shift_edits
 from zeta_context.prompt.input import PromptInput
 from zeta_context.text.point import Point
 from zeta_context.training.teacher.cache import AnswerCache, make_key
 from zeta_context.training.teacher.endpoint import TeacherSettings, open_teacher
-from zeta_context.training.teacher.prompt import Size, TeacherPrompt, read_answer, render_question
+from zeta_context.training.teacher.prompt import Size, TeacherPrompt, read_answer
 from zeta_context.training.teacher.run import Question, RunLimits, ask_all
+from zeta_context.training.teacher.teach import first_turn
 
 
 class TeacherProposer:
@@ -73,14 +74,13 @@ class TeacherProposer:
         )
 
     def _ask(self, prompt_input: PromptInput) -> str | None:
-        content = render_question(prompt_input, self._prompt, self._size)
+        messages = first_turn(prompt_input, self._teacher, self._prompt, self._size)
         parts = {
             **self._teacher.key_parts(),
             "prompt": self._prompt.version,
-            "messages": [["user", content]],
+            "messages": [[one.role, one.content] for one in messages],
             "completion": 0,
         }
-        messages = (Message(role="user", content=content),)
         question = Question(key=make_key(parts), messages=messages)
         cache = AnswerCache(self._cache)
         try:

@@ -89,6 +89,21 @@ local function take_answer(buffer, peer, answer)
   M.show()
 end
 
+-- What the user is in the middle of, in the protocol's words.
+local function busy()
+  local found = {}
+  if vim.fn.pumvisible() == 1 then
+    table.insert(found, "menu")
+  end
+  if vim.fn.mode():find("^[vVsS\22\19]") then
+    table.insert(found, "selection")
+  end
+  if vim.snippet and vim.snippet.active() then
+    table.insert(found, "snippet")
+  end
+  return found
+end
+
 -- Ask for a prediction at the cursor; only the newest question is answered.
 function M.ask(buffer, trigger)
   local api = require("zeta_context")
@@ -102,11 +117,21 @@ function M.ask(buffer, trigger)
     textDocument = { uri = peer.uri(buffer) },
     position = cursor_position(buffer, peer.encoding()),
     trigger = trigger,
+    busy = busy(),
   }, function(_, answer)
     if number == asked and vim.api.nvim_get_current_buf() == buffer then
       take_answer(buffer, peer, answer)
     end
   end)
+end
+
+-- The menu was closed: show what was predicted, or ask now.
+function M.resume(buffer)
+  if M.current() then
+    M.show()
+  elseif vim.fn.pumvisible() == 0 then
+    M.ask(buffer, "other")
+  end
 end
 
 -- The text changed: what is on the screen stays for the moment until the answer comes.
