@@ -108,11 +108,15 @@ function! s:show() abort
   for l:one in s:offer.shown
     call prop_add(l:one[0], 0, {'type': 'zeta_ghost', 'text': l:one[1], 'text_align': 'after'})
   endfor
-  if s:offer.row + 1 < line('w0') || s:offer.row + 1 > line('w$')
+  if has_key(s:offer, 'file')
+    call prop_add(line('.'), 0, {'type': 'zeta_ghost', 'text': '  → ' .. s:offer.why, 'text_align': 'after'})
+  elseif s:offer.row + 1 < line('w0') || s:offer.row + 1 > line('w$')
     let l:told = (s:offer.row + 1 < line('.') ? ' ↑' : ' ↓') .. ' line ' .. (s:offer.row + 1)
     call prop_add(line('.'), 0, {'type': 'zeta_ghost', 'text': l:told, 'text_align': 'after'})
   endif
-  call py3eval('zeta_vim.tell_shown()')
+  if !has_key(s:offer, 'file')
+    call py3eval('zeta_vim.tell_shown()')
+  endif
   if mode() =~# '^i' || mode() ==# 'n'
     redraw
   endif
@@ -122,6 +126,14 @@ endfunction
 function! zeta_context#accept(part) abort
   if !zeta_context#has_prediction()
     return v:false
+  endif
+  if has_key(s:offer, 'file')
+    let l:place = s:offer
+    normal! m'
+    execute 'hide edit' fnameescape(l:place.file)
+    call setcursorcharpos(l:place.row + 1, l:place.column + 1)
+    call s:ask('other')
+    return v:true
   endif
   if line('.') != s:offer.row + 1
     normal! m'

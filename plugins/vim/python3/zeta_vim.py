@@ -70,6 +70,7 @@ class Desk:
         self.answer = None
         self.waiting = 0
         self.prediction = None
+        self.jump = None
         self.reason = ""
         self.ticks = {}
         self.paths = {}
@@ -81,7 +82,7 @@ class Desk:
         asyncio.set_event_loop(self.loop)
         from zeta_context.session import Session
 
-        self.session = Session(root)
+        self.session = Session(root, settings=_settings())
         self.loop.run_until_complete(self.session.__aenter__())
         self.loop.run_forever()
         self.loop.run_until_complete(self.session.aclose())
@@ -114,14 +115,32 @@ class Desk:
         return result.result(5)
 
 
+def _settings():
+    """The user's settings; the defaults if they cannot be used."""
+    from zeta_context.errors import SettingsError
+    from zeta_context.settings import load_settings, user_defaults
+
+    try:
+        return load_settings().settings
+    except SettingsError:
+        return user_defaults()
+
+
 desk = None
+
+
+def _is_off():
+    """Whether the user has turned predictions off: then nothing is started."""
+    from zeta_context.off_switch import is_off
+
+    return is_off()
 
 
 def open_buffer(number):
     """Whether the buffer can be watched."""
     global desk  # noqa: PLW0603 - one Vim has one session
     if desk is None:
-        if find_library() is None:
+        if find_library() is None or _is_off():
             return False
         desk = Desk(_find_root(vim.buffers[number].name))
     buffer = vim.buffers[number]
@@ -213,8 +232,14 @@ def _keep(answer, number, now):
     """On the session's thread: what Vim needs to show an answer."""
     from zeta_context.predict.preview import preview
 
+    desk.jump = None
     if not answer:
-        desk.prediction, desk.reason, desk.answer = None, answer.reason, {}
+        desk.prediction, desk.reason, desk.jump = None, answer.reason, answer.jump
+        desk.answer = {} if answer.jump is None else _elsewhere(answer.jump, number, now)
+        return
+    if _path_of(answer) != desk.paths[number]:
+        desk.prediction, desk.reason = answer, ""
+        desk.answer = _elsewhere(answer, number, now)
         return
     snapshot = desk.session.document(desk.paths[number]).snapshot
     if answer.version != desk.session.document(desk.paths[number]).version:
@@ -244,6 +269,15 @@ def _keep(answer, number, now):
         "removed": removed,
         "why": answer.why,
     }
+
+
+def _elsewhere(target, number, now):
+    """An edit in another file, open or not: where to go for it."""
+    path = _path_of(target)
+    text = getattr(target, "text", None) or desk.session.document(path).snapshot
+    point = text.point(target.edits[0].span.start)
+    place = {"file": path, "row": point.row, "column": point.column, "why": target.why}
+    return {"buffer": number, "tick": now, "shown": [], "removed": [], **place}
 
 
 def take_answer():
@@ -314,7 +348,11 @@ def tell_accepted(part):
 def tell_rejected():
     """The user does not want it."""
     prediction, desk.prediction = desk.prediction, None
-    desk.tell(lambda: desk.session.reject(prediction))
+    jump, desk.jump = desk.jump, None
+    if jump is not None:
+        desk.tell(lambda: desk.session.reject_jump(jump))
+    else:
+        desk.tell(lambda: desk.session.reject(prediction))
     return True
 
 

@@ -1,6 +1,7 @@
 """The Vim plugin, with the library inside a real Vim in a terminal, with real keys."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -55,7 +56,7 @@ def find_vim() -> str:
 class Vim:
     """One Vim in a terminal, which answers questions over a channel."""
 
-    def __init__(self, project: Path, folder: Path) -> None:
+    def __init__(self, project: Path, folder: Path, *, is_on: bool = True) -> None:
         program = find_vim()
         folder.mkdir()
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -79,7 +80,8 @@ class Vim:
         self._channel.settimeout(20)
         self._number = -1
         self._pending = b""
-        wait_for(lambda: self.expr("py3eval('int(zeta_vim.desk.session is not None)')"))
+        if is_on:
+            wait_for(lambda: self.expr("py3eval('int(zeta_vim.desk.session is not None)')"))
 
     def expr(self, expression: str) -> Any:
         """The value of a Vim expression."""
@@ -237,6 +239,67 @@ def test_a_wrong_prediction_is_written_down_as_a_scenario(vim: Vim, tmp_path: Pa
     (scenario,) = read_scenarios(path)
     assert scenario.text.splitlines() == vim.rows
     assert scenario.rejected is not None
+
+
+PRICES = "def total(prices):\n    return sum(prices)\n\n\nprint(total([1]))\n"
+BASKET = "from main import total\n\n\ndef pay(basket):\n    return total(basket)\n"
+
+
+def test_a_rename_goes_on_in_a_file_that_was_not_open(
+    project: Path, tmp_path: Path, keep: Keep
+) -> None:
+    ty = Path(sys.executable).with_name("ty")
+    if not ty.exists():
+        pytest.skip("ty is not installed")
+    (project / "main.py").write_text(PRICES)
+    (project / "basket.py").write_text(BASKET)
+    config = Path(os.environ["XDG_CONFIG_HOME"]) / "zeta-context" / "config.toml"
+    config.parent.mkdir(parents=True)
+    servers = f'[context.servers]\npython = ["{ty}", "server"]\n'
+    config.write_text(f"[context]\ndefinitions = true\n{servers}")
+    vim = Vim(project, tmp_path / "v")
+    try:
+        vim.press("0w")
+        time.sleep(2)  # the server reads the project, and is asked where the name is used
+        vim.press("l")
+        time.sleep(1)
+        vim.press("b")
+        vim.terminal.type("cwamount")
+        vim.press("\x1b")
+        vim.press("j")
+        wait_for(vim.has_prediction)
+        vim.press("\x07\x19")
+        vim.press("\x07\x19")
+        assert vim.rows[4] == "print(amount([1]))"
+        wait_for(
+            lambda: any("place 2 of 3, in basket.py:1" in row for row in vim.terminal.screen())
+        )
+        keep(vim.terminal.screen())
+        vim.press("\x07\x19")
+        wait_for(lambda: vim.rows == BASKET.splitlines())
+        for row in (0, 4):
+            wait_for(vim.has_prediction)
+            if vim.row != row:
+                vim.press("\x07\x19")
+            assert vim.row == row
+            vim.press("\x07\x19")
+        wait_for(lambda: vim.rows == BASKET.replace("total", "amount").splitlines())
+        assert (project / "basket.py").read_text() == BASKET
+    finally:
+        vim.close()
+
+
+def test_predictions_that_are_turned_off_start_nothing(project: Path, tmp_path: Path) -> None:
+    config = Path(os.environ["XDG_CONFIG_HOME"]) / "zeta-context" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[predict]\nenabled = false\n")
+    vim = Vim(project, tmp_path / "v", is_on=False)
+    try:
+        vim.press("ohello\x1b")
+        assert vim.expr("py3eval('int(zeta_vim.desk is None)')") == 1
+        assert vim.expr("py3eval('len(__import__(\"threading\").enumerate())')") == 1
+    finally:
+        vim.close()
 
 
 def test_it_quits_and_leaves_no_process_behind(vim: Vim) -> None:
