@@ -18,14 +18,20 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.editors import first_try
 from tests.e2e.editors.conftest import MAIN
+from tests.e2e.editors.emacs import Emacs
 from tests.e2e.editors.neovim import PLUGIN, Neovim
+from tests.e2e.editors.vscode import TRUSTING, Browser, CodeServer, Window, package_extension
 from tests.e2e.servers import Program, Unfetchable, fetch
+from tools.terminal import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 NVIM = Path(sys.executable).with_name("nvim")
 STARTS = 15
+VSCODE_STARTS = 3
 
 NEOVIM = """
 local from = vim.uv.hrtime()
@@ -91,6 +97,46 @@ def time_restart(project: Path) -> float:
         nvim.kill()
 
 
+def time_emacs_restart(project: Path, folder: Path) -> float | None:
+    """The same in Emacs."""
+    program = shutil.which("emacs")
+    if program is None:
+        return None
+    emacs = Emacs(Program([program]), project, folder)
+    try:
+        emacs.begin()
+        ended = wait_for(emacs.agent)
+        os.kill(ended, signal.SIGKILL)
+        killed = time.monotonic()
+        wait_for(lambda: emacs.agent() not in (None, ended))
+        return time.monotonic() - killed
+    finally:
+        emacs.close()
+
+
+def time_vscode(project: Path, folder: Path) -> tuple[float, float] | None:
+    """Milliseconds of the extension's start, and seconds until a killed agent is replaced."""
+    try:
+        server = CodeServer(package_extension(), folder, TRUSTING)
+    except pytest.skip.Exception:
+        return None
+    browser = Browser()
+    try:
+        starts, restarts = [], []
+        for _ in range(VSCODE_STARTS):
+            code = Window(browser, server, project)
+            starts.append(code.activation_ms())
+            os.kill(code.agent, signal.SIGKILL)
+            killed = time.monotonic()
+            code.next_agent(code.agent)
+            restarts.append(time.monotonic() - killed)
+            code.leave()
+        return statistics.median(starts), statistics.median(restarts)
+    finally:
+        browser.close()
+        server.close()
+
+
 def time_install(folder: Path) -> float | None:
     """Seconds of `uv tool install` from this clone into an empty home folder; None without uv."""
     try:
@@ -121,6 +167,12 @@ def main() -> None:
             found = [one for one in (measure(folder) for _ in range(STARTS)) if one is not None]
             figures[key] = round(statistics.median(found), 3) if found else None
         figures["restart_s"] = round(statistics.median(time_restart(project) for _ in range(3)), 2)
+        restarted = [time_emacs_restart(project, folder / f"emacs{n}") for n in range(3)]
+        found = [one for one in restarted if one is not None]
+        figures["emacs_restart_s"] = round(statistics.median(found), 2) if found else None
+        vscode = time_vscode(project, folder / "code")
+        figures["vscode_start_ms"] = vscode and vscode[0]
+        figures["vscode_restart_s"] = vscode and round(vscode[1], 2)
         home = folder / "home"
         home.mkdir()
         figures["install_s"] = time_install(folder)

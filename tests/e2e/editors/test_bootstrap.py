@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.editors.neovim import Neovim
 from tests.e2e.editors.parts import may_fetch
-from tests.e2e.editors.test_vim import find_vim
+from tests.e2e.editors.vim import find_vim
 from tests.e2e.servers import CACHE, Program, need
 from tools.terminal import Terminal, wait_for
 

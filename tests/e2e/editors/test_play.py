@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.editors.conftest import MAIN
+from tests.e2e.editors.in_terminal import InTerminal
 from tools.terminal import Terminal, wait_for
 from zeta_context.evals.scenario_files import read_scenarios
 from zeta_context.status import Status, read_statuses
@@ -28,7 +29,7 @@ UNDO, SAVE, QUIT, REJECT = "\x1a", "\x13", "\x11", "\x1b"
 Keep = Callable[[list[str]], None]
 
 
-class Play:
+class Play(InTerminal):
     """The editor over `main.py` of a project; its buffer is read by saving it."""
 
     def __init__(self, project: Path) -> None:
@@ -51,10 +52,6 @@ class Play:
         counts: dict[str, int] = status.fields["totals"]
         return counts
 
-    def press(self, keys: str) -> None:
-        self.terminal.press(keys)
-        time.sleep(0.1)
-
     def rename_twice(self) -> None:
         for row in (6, 8):
             self.press(DOWN * (row - self._row))
@@ -70,16 +67,14 @@ class Play:
         """As the panel beside the text tells it."""
         return any("by repeat" in row for row in self.terminal.screen())
 
-    def reads(self, row: int, text: str) -> bool:
-        return self.rows()[row] == text
-
+    @property
     def rows(self) -> list[str]:
         self.press(SAVE)
         time.sleep(0.3)
         return self.file.read_text(encoding="utf-8").splitlines()
 
     def close(self) -> None:
-        self.terminal.close()
+        super().close()
         self._scratch.cleanup()
 
 
@@ -94,19 +89,19 @@ def test_a_prediction_appears_is_gone_to_accepted_and_undone_in_one_step(
     play: Play, keep: Keep
 ) -> None:
     play.rename_twice()
-    before = play.rows()
+    before = play.rows
     screen = play.terminal.screen()
     keep(screen)
     shown = next(row for row in screen if "logger.warn(" in row and "é 2'" in row)
     assert "→ logger.warning" in shown
     play.press("\t")
-    assert play.rows() == before
+    assert play.rows == before
     play.press("\t")
     after = [*before[:10], ROWS[10].replace("warn", "warning"), *before[11:]]
-    wait_for(lambda: play.rows() == after)
+    wait_for(lambda: play.rows == after)
     assert play.counts()["accepted"] == 1
     play.press(UNDO)
-    wait_for(lambda: play.rows() == before)
+    wait_for(lambda: play.rows == before)
 
 
 def test_a_far_prediction_is_gone_to(play: Play) -> None:
@@ -119,18 +114,18 @@ def test_a_far_prediction_is_gone_to(play: Play) -> None:
         after = ROWS[row].replace("warn", "warning")
         wait_for(partial(play.reads, row, after))
     assert any("'ü'" in row for row in play.terminal.screen())
-    assert play.rows() == [text.replace(".warn(", ".warning(") for text in ROWS]
+    assert play.rows == [text.replace(".warn(", ".warning(") for text in ROWS]
 
 
 def test_a_rejected_prediction_stays_away(play: Play) -> None:
     play.rename_twice()
-    before = play.rows()
+    before = play.rows
     play.press(REJECT)
     assert wait_for(lambda: play.counts().get("rejected")) == 1
     time.sleep(0.5)
     shown = [row for row in play.terminal.screen() if "é 2'" in row]
     assert not any("→" in row for row in shown)
-    assert play.rows() == before
+    assert play.rows == before
 
 
 def test_a_wrong_prediction_is_written_down_as_a_scenario(play: Play, tmp_path: Path) -> None:
@@ -143,7 +138,7 @@ def test_a_wrong_prediction_is_written_down_as_a_scenario(play: Play, tmp_path: 
     assert done.returncode == 0, done.stderr
     (path,) = (tmp_path / "wrong").glob("*.md")
     (scenario,) = read_scenarios(path)
-    assert scenario.text.splitlines() == play.rows()
+    assert scenario.text.splitlines() == play.rows
     assert scenario.rejected is not None
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -13,8 +12,16 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.editors.conftest import ARTEFACTS, BASKET, MAIN, PRICES
-from tests.e2e.editors.parts import EXTENSION, need_extension
-from tests.e2e.editors.vscode import PROGRAM, ROWS, TRUSTING, Browser, CodeServer, Window
+from tests.e2e.editors.parts import EXTENSION
+from tests.e2e.editors.vscode import (
+    PROGRAM,
+    ROWS,
+    TRUSTING,
+    Browser,
+    CodeServer,
+    Window,
+    package_extension,
+)
 from tools.settings_reference import write_configuration
 from tools.terminal import wait_for
 from zeta_context.evals.scenario import texts_before
@@ -30,17 +37,7 @@ Picture = Callable[..., None]
 @pytest.fixture(scope="module")
 def package() -> Path:
     """The extension as `vsce` packages it, which type-checks and bundles it first."""
-    folder = need_extension()
-    done = subprocess.run(
-        ["npm", "run", "--silent", "package"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "dist" / "zeta-context.vsix"
+    return package_extension()
 
 
 @pytest.fixture(scope="module")
@@ -224,10 +221,7 @@ def test_tab_does_what_it_did_while_nothing_is_predicted(
 
 def test_a_killed_agent_is_there_again_without_a_word(code: Window, picture: Picture) -> None:
     os.kill(code.agent, signal.SIGKILL)
-    killed = code.agent
-    code.agent = wait_for(
-        lambda: next((one for one in code.server.agents() if one.pid != killed), None)
-    ).pid
+    code.next_agent(code.agent)
     code.rename_twice()
     code.press("Alt+y", "Alt+y")
     wait_for(lambda: code.reads(10, RENAMED[10]))

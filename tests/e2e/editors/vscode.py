@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.editors.conftest import MAIN
-from tests.e2e.editors.parts import need_code_server, need_program
+from tests.e2e.editors.parts import need_code_server, need_extension, need_program
 from tools.terminal import wait_for
 from zeta_context.status import Status, read_statuses
 
@@ -40,6 +41,21 @@ SETTINGS = {
     "security.workspace.trust.banner": "never",
 }
 TRUSTING = "--disable-workspace-trust"
+
+
+def package_extension() -> Path:
+    """The extension as `vsce` packages it; skips the test without its tools."""
+    folder = need_extension()
+    done = subprocess.run(
+        ["npm", "run", "--silent", "package"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "dist" / "zeta-context.vsix"
 
 
 class CodeServer:
@@ -308,6 +324,20 @@ class Window:
     def messages(self) -> list[str]:
         """The messages that popped up."""
         return self._texts(".notification-list-item-message")
+
+    def activation_ms(self) -> float:
+        """How long the start of the extension kept the extension host, as VS Code tells it."""
+        self.run("Developer: Show Running Extensions")
+        place = ".runtime-extensions-editor .extension"
+        rows = wait_for(lambda: [text for text in self._texts(place) if "Zeta Context" in text])
+        return float(re.findall(r"Activation: (\d+)ms", rows[0])[0])
+
+    def next_agent(self, ended: int) -> int:
+        """The agent that follows one that has ended."""
+        self.agent = wait_for(
+            lambda: next((one for one in self.server.agents() if one.pid != ended), None), 40
+        ).pid
+        return self.agent
 
     # What the agent tells.
 
