@@ -46,6 +46,7 @@ def test_a_check_loads_times_and_predicts() -> None:
     assert told["engine"].partition(" ")[0] in ("flat", "transformers", "llama.cpp")
     assert told["output_tokens_per_s"] > 0
     assert told["prompt_tokens_per_s"] > 0
+    assert told["memory_mb"] > 100
     assert told["prediction"] in ("edits", "no_edit", "truncated", "bad_output")
     assert all(len(digest) == 64 for digest in told["sha256"].values())
 

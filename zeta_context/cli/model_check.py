@@ -13,6 +13,7 @@ from typing import Any
 from zeta_context.errors import OutputError, SettingsError, ZetaError
 from zeta_context.events.event import Event
 from zeta_context.predict.remote_use import meter
+from zeta_context.predict.report import read_memory_mb
 from zeta_context.prompt.format import Format, RenderedPrompt
 from zeta_context.prompt.input import PromptInput
 from zeta_context.prompt.registry import formats
@@ -48,7 +49,8 @@ _CHANGED += "-        self.items = items\n+        self.lines = items\n"
 class Report:
     """What was found; `problem` is empty when the model works, times are milliseconds.
 
-    `pass_ms` tells what a pass of so many tokens takes, as the engine was measured when loaded.
+    `pass_ms` tells what a pass of so many tokens takes, as the engine was measured when loaded,
+    `memory_mb` what this process holds once a local model has answered, in megabytes.
     """
 
     model: str
@@ -60,6 +62,7 @@ class Report:
     pass_ms: dict[int, float] = field(default_factory=dict)
     sha256: dict[str, str] = field(default_factory=dict)
     load_ms: float | None = None
+    memory_mb: float | None = None
     answer_ms: float | None = None
     prompt_tokens: int = 0
     output_tokens: int = 0
@@ -164,6 +167,7 @@ def _predict(runner: Runner, prompt_format: Format, report: Report) -> None:
     started = time.perf_counter()
     answer = runner.complete(request)
     report.answer_ms = (time.perf_counter() - started) * 1000
+    report.memory_mb = read_memory_mb() if report.runner == "local" else None
     if not isinstance(answer, Completion):
         report.problem = f"the request was {answer.reason}"
         return
@@ -215,6 +219,7 @@ def print_report(report: Report) -> None:
         ("engine", report.engine),
         ("a pass takes", ", ".join(f"{w} tokens {ms:.0f} ms" for w, ms in report.pass_ms.items())),
         ("loaded in", _tell(report.load_ms, "ms")),
+        ("memory", _tell(report.memory_mb, "MB")),
         ("answered in", _tell(report.answer_ms, "ms")),
         ("reads", _tell(report.prompt_tokens_per_s, f"tokens/s ({report.prompt_tokens} read)")),
         ("writes", _tell(report.output_tokens_per_s, f"tokens/s ({report.output_tokens} written)")),
