@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tests.bench.runner_cases import KINDS
@@ -41,6 +41,30 @@ def print_table(table: Sequence[Row]) -> None:
         )
 
 
+def print_by_kind(table: Sequence[Row]) -> None:
+    """Ours against the best of each of the others, and where our time goes; a Markdown table."""
+    print("| | kind | n | ours | passes | lookup | llama.cpp | vs lookup | vs llama.cpp", end="")
+    print(" | reading, ours | asking | drafting |\n|" + "---|" * 12)
+    for row in table:
+        cells = [
+            *(row["phase"], row["kind"], row["n"]),
+            _ms(row["ours_ms"]),
+            f"{row['passes']:g}",
+            *(_ms(row[name]) for name in ("lookup_ms", "llamacpp_ms")),
+            *(_times(row[name]) for name in ("vs_lookup", "vs_llamacpp")),
+            *(_ms(row[name]) for name in ("read_ms", "asking_ms", "drafting_ms")),
+        ]
+        print("| " + " | ".join(str(cell) for cell in cells) + " |")
+
+
+def _ms(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f} ms"
+
+
+def _times(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
 def summarize(rows: Sequence[Row]) -> Row:
     """The ratios that the bars are set for, and the table by kind."""
     cold = [row for row in rows if row["phase"] == "cold"]
@@ -67,7 +91,45 @@ def summarize(rows: Sequence[Row]) -> Row:
         for side in sorted({row["side"] for row in rows if row["phase"] == phase})
         if any((row["phase"], row["kind"], row["side"]) == (phase, kind, side) for row in rows)
     ]
+    report["by_kind"] = [
+        _kind_row(found, phase, kind)
+        for phase, of_phase in (("cold", cold), ("successor", next_ones))
+        for kind in KINDS
+        if (found := _of_kind(of_phase, kind))
+    ]
     return report
+
+
+def _kind_row(rows: Sequence[Row], phase: str, kind: str) -> Row:
+    ours = [row for row in rows if row["side"] == "ours"]
+    return {
+        "phase": phase,
+        "kind": kind,
+        "n": len(ours),
+        "ours_ms": _median(row["total_ms"] for row in ours),
+        "passes": statistics.median(row["passes"] for row in ours),
+        "lookup_ms": _median(_best_totals(rows, "generate")),
+        "llamacpp_ms": _median(_best_totals(rows, "llama.cpp")),
+        "vs_lookup": _ratio(rows, "generate", _total),
+        "vs_llamacpp": _ratio(rows, "llama.cpp", _total),
+        "read_ms": _median(row["read_ms"] for row in ours if row.get("read_ms")),
+        "asking_ms": _median(row["asking_ms"] for row in ours),
+        "drafting_ms": _median(row["drafting_ms"] for row in ours),
+    }
+
+
+def _best_totals(rows: Sequence[Row], side: str) -> list[float]:
+    """The best time of these sides for each question."""
+    best: dict[str, float] = {}
+    for row in rows:
+        if row["side"].startswith(side):
+            best[row["question"]] = min(best.get(row["question"], float("inf")), row["total_ms"])
+    return list(best.values())
+
+
+def _median(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return round(statistics.median(found), 1) if found else None
 
 
 def _of_kind(rows: Sequence[Row], kind: str) -> list[Row]:

@@ -19,6 +19,7 @@ import torch
 from tests.bench.runner_cases import Case
 from zeta_context.predict.proposers.model import ModelProposer
 from zeta_context.runners.local.cost import CostCurve
+from zeta_context.runners.local.course import Segment
 from zeta_context.runners.local.decoding import Decoding, Limits
 from zeta_context.runners.local.drafter import Drafter
 from zeta_context.runners.local.engine import KeyValues, Verified
@@ -59,12 +60,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """What one answer took; `read_ms` is the time of reading the prompt alone, where known."""
+    """What one answer took; of ours, too, what asking took and what drafting, passes apart."""
 
     total_ms: float
     passes: int
     drafted: int = 0
     accepted: int = 0
+    asking_ms: float | None = None
+    drafting_ms: float | None = None
 
 
 class Side(Protocol):
@@ -136,22 +139,45 @@ class Ours:
         started = clock.now()
         request = self.proposer.make_request(case.prompt_input, case.rendered)
         prompt = self.tokenizer.encode(request.prompt)
-        drafter = Drafter(
-            request.guesses,
-            reference=request.reference,
-            substitutions=request.substitutions,
-            texts=(*request.texts, request.prompt),
+        drafter = _TimedDrafts(
+            Drafter(
+                request.guesses,
+                reference=request.reference,
+                substitutions=request.substitutions,
+                texts=(*request.texts, request.prompt),
+            )
         )
         limits = Limits(end_tokens=frozenset(), stop=request.stop, max_tokens=len(question.target))
         held = self._prefixes.take(prompt)
+        asking_ms = (clock.now() - started) * 1000
         out = Decoding(self.engine, self.tokenizer, held, prompt, limits, drafts=drafter).run()
         total_ms = (clock.now() - started) * 1000
         self.engine.forced = None
         if out.ids != question.target[: len(out.ids)]:
             raise AssertionError("ours left the forced answer")
         return Timing(
-            total_ms=total_ms, passes=out.passes, drafted=out.drafted, accepted=out.accepted
+            total_ms=total_ms,
+            passes=out.passes,
+            drafted=out.drafted,
+            accepted=out.accepted,
+            asking_ms=asking_ms,
+            drafting_ms=drafter.taken_ms,
         )
+
+
+class _TimedDrafts:
+    """A drafter, and what it took."""
+
+    def __init__(self, drafter: Drafter) -> None:
+        self._drafter = drafter
+        self.taken_ms = 0.0
+
+    def draft(self, answer: str, *, is_split: bool = False) -> Sequence[Segment]:
+        started = clock.now()
+        try:
+            return self._drafter.draft(answer, is_split=is_split)
+        finally:
+            self.taken_ms += (clock.now() - started) * 1000
 
 
 class ForcedStaticEngine(StaticEngine):
