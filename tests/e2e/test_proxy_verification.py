@@ -90,20 +90,23 @@ class Editing(LiveSession):
         assert b"__zeta" not in self.received
 
 
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(params=["ty", "ty pulled", "basedpyright-langserver"])
 def editor(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Editing]:
-    server = need(request.param)
-    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"):
-        monkeypatch.setenv(name, str(tmp_path / name))
-        (tmp_path / name).mkdir(mode=0o700)
+    name, _, is_pulled = request.param.partition(" ")
+    server = need(name)
+    if is_pulled:
+        monkeypatch.setitem(CAPABILITIES["textDocument"], "diagnostic", {})
+    for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+        (tmp_path / variable).mkdir(mode=0o700)
     config = tmp_path / "XDG_CONFIG_HOME" / "zeta-context" / "config.toml"
     config.parent.mkdir()
     config.write_text("[predict]\nverify_deadline_ms = 15000\n")
     root = tmp_path / "project"
     root.mkdir()
-    arguments = SERVERS[request.param]
+    arguments = SERVERS[name]
     session = Editing([str(COMMAND), "proxy", "--", *server.command, *arguments], root)
     with session.peer:
         yield session
@@ -125,6 +128,7 @@ def test_a_prediction_that_brings_an_error_is_held_back(editor: Editing) -> None
     editor.assert_nothing_seen()
 
 
+@pytest.mark.parametrize("editor", ["ty"], indirect=True)
 def test_the_same_is_shown_where_it_brings_none_and_doctor_tells_how_it_goes(
     editor: Editing,
 ) -> None:
@@ -175,6 +179,7 @@ def doctor(editor: Editing) -> dict[str, float]:
     return rates
 
 
+@pytest.mark.parametrize("editor", ["ty", "basedpyright-langserver"], indirect=True)
 def test_a_rename_that_nobody_asked_about_before_goes_on_in_its_file(editor: Editing) -> None:
     (editor.root / "main.py").write_text(NAMED)
     editor.begin(NAMED)
@@ -190,6 +195,7 @@ def test_a_rename_that_nobody_asked_about_before_goes_on_in_its_file(editor: Edi
     editor.assert_nothing_seen()
 
 
+@pytest.mark.parametrize("editor", ["ty", "basedpyright-langserver"], indirect=True)
 def test_what_the_editor_asks_beyond_a_document_finds_no_shadow(editor: Editing) -> None:
     text = MAIN.format(made="Alarm()")
     (editor.root / "main.py").write_text(text)
