@@ -20,6 +20,7 @@ import pytest
 
 from tests.docs.documents import DOCS, FENCE, ROOT
 from tests.docs.test_documentation import split_console
+from tests.git_repo import GitRepo
 from zeta_context.cli.main import cli
 from zeta_context.consent.policy import FORBIDS_ALL, parse_policy
 from zeta_context.settings import load_settings
@@ -171,6 +172,7 @@ def test_what_the_pages_tell_to_run_runs(
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     monkeypatch.setenv("PATH", path)
+    GitRepo(tmp_path).commit({"a.py": "x = 1\n"})
     (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
