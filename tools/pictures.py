@@ -31,7 +31,7 @@ CALLS = [row for row, text in enumerate(SAMPLE.splitlines()) if ".warn(" in text
 
 INIT = """
 vim.opt.runtimepath:prepend({plugin!r})
-vim.o.swapfile, vim.o.termguicolors, vim.o.number = false, false, true
+vim.o.swapfile, vim.o.termguicolors, vim.o.number = false, true, true
 require("zeta_context").setup({{ cmd = {{ {program!r}, "serve" }} }})
 """
 

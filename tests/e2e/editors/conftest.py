@@ -41,7 +41,8 @@ def keep(request: pytest.FixtureRequest) -> Callable[[list[str]], None]:
 
     def write(rows: list[str]) -> None:
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
+        editor = request.module.__name__.rpartition("test_")[2]
         name = request.node.name.replace("/", "-")
-        (ARTEFACTS / f"{name}.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
+        (ARTEFACTS / f"{editor}-{name}.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
     return write
