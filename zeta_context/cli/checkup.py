@@ -21,7 +21,7 @@ from zeta_context.config_file import config_path
 from zeta_context.counts import RECENT_REASONS, Counts
 from zeta_context.errors import RepositoryError, SettingsError
 from zeta_context.events.language import language_of
-from zeta_context.installation import install_command
+from zeta_context.installation import find_installation, install_command
 from zeta_context.lsp.servers import KNOWN_SERVERS, find_installed, servers_for
 from zeta_context.repository.worktree import NotOurs, Worktree, find
 from zeta_context.status import Status, read_statuses, status_folder
@@ -181,7 +181,7 @@ def _describe_servers(
         is_worth_it = n_files >= MIN_SHARE * sum(languages.values())
         if is_worth_it and not any(server.name in installed for server in fitting):
             what = f"no language server for {language}: no definitions in the context"
-            _add_fault(faults, what, fitting[0].install)
+            _add_fault(faults, what, find_installation().program_command(fitting[0].install))
     return [
         {
             "name": server.name,

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zeta_context.installation import find_installation
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -62,7 +64,7 @@ def _as_json(one: Probed) -> dict[str, Any]:
         "encoding": one.encoding,
         "features": list(one.features),
         "runs_project_code": one.server.runs_project_code,
-        "install": one.server.install,
+        "install": find_installation().program_command(one.server.install),
         "problem": one.problem,
     }
 
@@ -89,7 +91,8 @@ def _print(probed: list[Probed], *, show_all: bool) -> None:
         console.print("Known and not installed:")
         for one in missing:
             languages = ", ".join(one.server.languages)
-            line = f"  [bold]{one.server.name}[/bold] ({languages}): {one.server.install}"
+            command = find_installation().program_command(one.server.install)
+            line = f"  [bold]{one.server.name}[/bold] ({languages}): {command}"
             console.print(line, soft_wrap=True)
 
 

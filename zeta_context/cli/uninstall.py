@@ -27,6 +27,9 @@ def command(*, yes: bool) -> None:
     elif yes or click.confirm("Take these away?", default=True, err=True):
         for told in undo(record):
             click.echo(told)
+    for path in _own_paths():
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
     remaining = [path for path in _own_paths() if path.exists()]
     if remaining:
         click.echo("These remain; remove them by hand if you do not want them any more:")
