@@ -102,13 +102,21 @@ class Emacs(InTerminal):
             self.press("\x1bxzeta-context-predict\r")
             wait_for(self.has_prediction)
 
-    def counts(self) -> dict[str, int]:
+    def _ask(self, method: str, field: str) -> Any:
         self.lisp(
-            "(progn (setq zeta-test nil) (zeta-context--request :zeta/status nil"
-            " (lambda (status) (setq zeta-test (plist-get status :counts)))) t)"
+            f"(progn (setq zeta-test nil) (zeta-context--request {method} nil"
+            f" (lambda (answer) (setq zeta-test (plist-get answer {field})))) t)"
         )
-        counts: dict[str, int] = wait_for(lambda: self.lisp("(bound-and-true-p zeta-test)"))
+        return wait_for(lambda: self.lisp("(bound-and-true-p zeta-test)"))
+
+    def counts(self) -> dict[str, int]:
+        counts: dict[str, int] = self._ask(":zeta/status", ":counts")
         return counts
+
+    def told_rows(self) -> list[str]:
+        """The buffer as whoever predicts knows it."""
+        text: str = self._ask(":zeta/state", ":text")
+        return text.splitlines()
 
     def agent(self) -> int | None:
         """The process that predicts, once it has shaken hands."""

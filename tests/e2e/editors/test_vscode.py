@@ -161,7 +161,6 @@ def test_text_at_the_cursor_is_the_editors_own_ghost_text(code: Window, picture:
     code.press("Tab")
     wait_for(lambda: code.reads(row, ROWS[row] + "  # 𝒳ü"))
     assert wait_for(lambda: code.counts().get("accepted")) == 1
-    assert code.counts().get("predict_stalesnapshot") is None
     code.press("Control+z")
     wait_for(lambda: code.reads(row, ROWS[row]))
     assert code.save() == before
