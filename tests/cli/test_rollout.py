@@ -105,6 +105,14 @@ def test_a_worse_candidate_is_a_finding(experiment: Experiment, tmp_path: Path) 
     assert judged.exit_code == 1
     assert "rollback: acceptance" in judged.stdout
     assert "installs 4,950 and 50" in judged.stdout
+    same = outcomes(tmp_path / "same.jsonl", 25)
+    kept = experiment.change("rollback", "--outcomes", same)
+    assert kept.exit_code == 0
+    assert "not taken back, hold" in kept.stderr
+    assert experiment.shown()["state"] == "running"
+    assert experiment.change("rollback", "--outcomes", worse).exit_code == 0
+    assert experiment.shown()["state"] == "rolled_back"
+    assert "acceptance" in str(experiment.shown()["reason"])
 
 
 def test_assignment_is_printed_and_another_key_is_refused(experiment: Experiment) -> None:

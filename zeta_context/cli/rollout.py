@@ -183,9 +183,22 @@ def hold_command(path: Path, *, public_key: str, key: Path, reason: str) -> None
 @_TRUSTED
 @_KEY
 @_REASON
-def rollback_command(path: Path, *, public_key: str, key: Path, reason: str) -> None:
-    """Take the candidate back from everybody."""
+@click.option("--outcomes", type=_FILE, metavar="FILE", help="Only if these call for it.")
+def rollback_command(
+    path: Path, *, public_key: str, key: Path, reason: str, outcomes: Path | None
+) -> None:
+    """Take the candidate back from everybody.
+
+    With --outcomes only if the present stage breaches a guardrail: for a job that runs by itself.
+    """
     manifest = open_manifest(path.read_bytes(), public_key)
+    if outcomes is not None:
+        judgement = judge_stage(manifest, read_outcomes(outcomes))
+        told = "; ".join(judgement.reasons)
+        if judgement.action != "rollback":
+            click.echo(f"not taken back, {judgement.action}: {told}", err=True)
+            return
+        reason = reason or told
     _write(path, roll_back(manifest, at=time.time(), reason=reason), key)
 
 
