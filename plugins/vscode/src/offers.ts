@@ -36,10 +36,12 @@ export class Offers implements vscode.InlineCompletionItemProvider {
   }
 
   clear(): void {
+    if (this.prediction || this.jump) {
+      this.tell("zeta", "");
+    }
     this.prediction = undefined;
     this.jump = undefined;
     display.clear();
-    this.tell("zeta", "");
     void vscode.commands.executeCommand("setContext", "zetaContext.hasPrediction", false);
   }
 
