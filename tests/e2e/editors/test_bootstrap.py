@@ -23,6 +23,24 @@ ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 180
 
 
+@pytest.fixture(scope="module", autouse=True)
+def index() -> None:
+    """Skips where uv does not reach a package index: then there is nothing to install from."""
+    command = [*need("uv").command, "pip", "compile", "--quiet", "--no-deps", "-"]
+    done = subprocess.run(
+        [*command, "--python-version", "3.11", "--cache-dir", str(CACHE / "uv-cache")],
+        input="hatchling\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if done.returncode != 0:
+        reason = f"uv reaches no package index: {done.stderr.strip()[-200:]}"
+        print(reason)
+        pytest.skip(reason)
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     home = tmp_path / "home"
