@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.editors.neovim import PLUGIN
+from tests.e2e.editors.parts import ROOT, need_code_server, need_program
+from tests.e2e.editors.vscode import package_extension
 
 pytestmark = pytest.mark.e2e
 
@@ -68,6 +70,30 @@ EMACS = """
 (kill-emacs)
 """
 
+VSCODE = """
+import os, sys
+from pathlib import Path
+from tests.e2e.editors import vscode
+from tools.terminal import wait_for
+package, home, project = map(Path, sys.argv[1:])
+vscode.SETTINGS["zetaContext.program"] = os.environ["ZETA_CONTEXT_PROGRAM"]
+server = vscode.CodeServer(package, home, vscode.TRUSTING)
+browser = vscode.Browser()
+try:
+    window = vscode.Window(browser, server, project)
+    window.rename_twice()
+    window.take(10)
+    wait_for(window.has_prediction)
+    window.press("Alt+n")
+    wait_for(lambda: window.counts().get("rejected"))
+    window.save()
+    window.leave()
+    wait_for(lambda: not server.agents(), 40)
+finally:
+    browser.close()
+    server.close()
+"""
+
 WRONG = """
 import json, subprocess
 agent = subprocess.Popen(["zeta-context", "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -83,13 +109,13 @@ agent.wait()
 """
 
 
-def check(project: Path, *command: str | Path) -> tuple[int, dict[str, Any]]:
+def check(project: Path, *command: str | Path, timeout_s: int = 50) -> tuple[int, dict[str, Any]]:
     done = subprocess.run(
         [PROGRAM, "plugin", "check", "--json", "--", *command],
         cwd=project,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=timeout_s,
         check=False,
     )
     assert done.returncode in (0, 1), done.stderr
@@ -117,6 +143,19 @@ def test_the_emacs_package_keeps_to_the_protocol(project: Path, tmp_path: Path) 
     work.write_text(EMACS)
     package = PLUGIN.parent / "emacs"
     status, rules = check(project, emacs, "-Q", "--batch", "-L", package, "-l", work)
+    assert status == 0, rules
+    unseen = {rule for rule, one in rules.items() if one["verdict"] != "kept"}
+    assert unseen == set()
+
+
+@pytest.mark.timeout(240)
+def test_the_vscode_extension_keeps_to_the_protocol(project: Path, tmp_path: Path) -> None:
+    need_code_server()
+    need_program("chromium")
+    script = tmp_path / "work.py"
+    script.write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{VSCODE}")
+    command = (sys.executable, script, package_extension(), tmp_path / "home", project)
+    status, rules = check(project, *command, timeout_s=200)
     assert status == 0, rules
     unseen = {rule for rule, one in rules.items() if one["verdict"] != "kept"}
     assert unseen == set()
