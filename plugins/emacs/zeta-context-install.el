@@ -26,7 +26,12 @@
 (defun zeta-context-install ()
   "Install the program with uv or pipx, and start it where it is waited for."
   (interactive)
-  (let ((command (zeta-context-install--command)))
+  (let* ((command (zeta-context-install--command))
+         (bin (expand-file-name "~/.local/bin"))
+         ;; Where it is looked for afterwards; what the user has set already comes first.
+         (process-environment (append process-environment
+                                      (list (concat "UV_TOOL_BIN_DIR=" bin)
+                                            (concat "PIPX_BIN_DIR=" bin)))))
     (message "running %s" (string-join command " "))
     (make-process
      :name "zeta-context-install" :command command :noquery t

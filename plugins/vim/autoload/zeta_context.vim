@@ -194,7 +194,10 @@ function! zeta_context#install() abort
   endif
   echomsg 'running ' .. join(l:command)
   let s:told = []
+  " Where it is looked for afterwards, whatever else they would choose.
+  let l:bin = expand('~/.local/bin')
   let s:job = job_start(l:command, {
+        \ 'env': extend({'UV_TOOL_BIN_DIR': l:bin, 'PIPX_BIN_DIR': l:bin}, environ()),
         \ 'callback': {_, line -> add(s:told, line)}, 'exit_cb': function('s:installed')})
 endfunction
 

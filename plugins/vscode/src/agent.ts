@@ -2,7 +2,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as vscode from "vscode";
-import { ownProgram } from "./install";
+import { find } from "./install";
 import { CloseAction, ErrorAction, LanguageClient } from "vscode-languageclient/node";
 import { PROTOCOL } from "./protocol";
 
@@ -12,10 +12,7 @@ const SECTIONS = ["context", "model", "remote", "session"];
 
 export function program(): string {
   const told = vscode.workspace.getConfiguration("zetaContext").get("program", "zeta-context");
-  const isInPath = (process.env.PATH ?? "")
-    .split(path.delimiter)
-    .some((folder) => fs.existsSync(path.join(folder, told)));
-  return path.isAbsolute(told) || isInPath ? told : (ownProgram() ?? told);
+  return find(told) ?? told;
 }
 
 function toToml(value: unknown): string {

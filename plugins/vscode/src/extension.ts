@@ -5,7 +5,7 @@ import type { LanguageClient } from "vscode-languageclient/node";
 import { createAgent, findMismatch, program } from "./agent";
 import { decorations } from "./display";
 import { tellEnvironment } from "./environment";
-import { install } from "./install";
+import { find, install } from "./install";
 import { Offers } from "./offers";
 import { StatusPage } from "./status";
 
@@ -56,6 +56,9 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   );
   stop = () => agent.dispose();
   try {
+    if (!find(program())) {
+      throw new Error("it is not installed");
+    }
     await agent.start();
   } catch {
     bar.text = "$(warning) zeta";

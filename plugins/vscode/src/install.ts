@@ -12,11 +12,17 @@ const INSTALLERS = [
   ["pipx", "install", "--force"],
 ];
 
-// Where uv and pipx put it, which need not be in the PATH of the editor.
-export function ownProgram(): string | undefined {
-  const folder = path.join(os.homedir(), ".local", "bin");
-  return ["zeta-context", "zeta-context.exe"]
-    .map((name) => path.join(folder, name))
+// Where uv, pipx and what they install are, which need not be in the PATH of the editor.
+const FOLDERS = [".local/bin", ".cargo/bin"].map((folder) => path.join(os.homedir(), folder));
+
+// The path of a program, by its name or path; undefined: it is not there.
+export function find(name: string): string | undefined {
+  const names = process.platform === "win32" ? [`${name}.exe`, `${name}.cmd`, name] : [name];
+  const folders = path.isAbsolute(name)
+    ? [""]
+    : [...(process.env.PATH ?? "").split(path.delimiter), ...FOLDERS];
+  return folders
+    .flatMap((folder) => names.map((one) => path.join(folder, one)))
     .find((file) => fs.existsSync(file));
 }
 
@@ -27,7 +33,9 @@ function source(): string {
 
 function run(command: string[]): Promise<string | undefined> {
   return new Promise((resolve) => {
-    execFile(command[0], command.slice(1), (error, _, stderr) => {
+    // Where it is looked for afterwards, whatever else they would choose.
+    const env = { UV_TOOL_BIN_DIR: FOLDERS[0], PIPX_BIN_DIR: FOLDERS[0], ...process.env };
+    execFile(command[0], command.slice(1), { env }, (error, _, stderr) => {
       resolve(error ? stderr.trim() || error.message : undefined);
     });
   });
@@ -36,11 +44,12 @@ function run(command: string[]): Promise<string | undefined> {
 export async function install(): Promise<void> {
   const location = vscode.ProgressLocation.Notification;
   for (const installer of INSTALLERS) {
-    if ((await run([installer[0], "--version"])) !== undefined) {
+    const program = find(installer[0]);
+    if (program === undefined) {
       continue;
     }
-    const command = [...installer, source()];
-    const title = `Zeta: ${command.join(" ")}`;
+    const command = [program, ...installer.slice(1), source()];
+    const title = `Zeta: ${[...installer, source()].join(" ")}`;
     const failure = await vscode.window.withProgress({ location, title }, () => run(command));
     if (failure !== undefined) {
       void vscode.window.showErrorMessage(`Zeta was not installed: ${failure}`);

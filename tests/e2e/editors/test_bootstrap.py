@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.editors import vscode
 from tests.e2e.editors.neovim import Neovim
-from tests.e2e.editors.parts import may_fetch
+from tests.e2e.editors.parts import may_fetch, need_code_server, need_program
 from tests.e2e.editors.vim import find_vim
+from tests.e2e.editors.vscode import package_extension
 from tests.e2e.servers import CACHE, Program, need
 from tools.terminal import Terminal, wait_for
 
@@ -61,7 +63,7 @@ def environment(home: Path, installer: str) -> dict[str, str]:
         "UV_CACHE_DIR": str(CACHE / "uv-cache"),
         "PIPX_DEFAULT_PYTHON": sys.executable,
         "UV_PYTHON": sys.executable,
-        "XDG_DATA_HOME": str(home / ".local" / "share"),
+        "XDG_DATA_HOME": str(home / "elsewhere" / "share"),
         "XDG_STATE_HOME": str(home / ".local" / "state"),
         "XDG_CONFIG_HOME": str(home / ".config"),
         "XDG_CACHE_HOME": str(home / ".cache"),
@@ -146,3 +148,39 @@ def test_vim_installs_the_library_and_imports_it(home: Path, project: Path) -> N
         assert terminal.process.wait(10) == 0
     finally:
         terminal.close()
+
+
+def test_vscode_installs_the_program_and_starts_it(
+    home: Path, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_code_server()
+    need_program("chromium")
+    package = package_extension()
+    node = shutil.which("node")
+    assert node is not None
+    own = environment(home, "uv")
+    (home / "tools" / "node").symlink_to(node)
+    # VS Code takes the PATH of a login shell: uv is where its own installer puts it.
+    (home / ".local" / "bin").mkdir(parents=True)
+    (home / "tools" / "uv").rename(home / ".local" / "bin" / "uv")
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(vscode, "PROGRAM", home / "nowhere" / "zeta-context")
+    monkeypatch.setitem(vscode.SETTINGS, "zetaContext.program", "zeta-context")
+    server = vscode.CodeServer(package, tmp_path / "code", vscode.TRUSTING)
+    browser = vscode.Browser()
+    try:
+        browser.do("open", url=f"http://127.0.0.1:{server.port}/?folder={project}")
+        missing = ".statusbar-item[aria-label*='Install the Program']"
+        wait_for(lambda: browser.do("visible", selector=missing), 60)
+        browser.do("click", selector=missing)
+        reload = ".notification-toast .monaco-text-button"
+        wait_for(lambda: browser.do("visible", selector=reload), 60)
+        browser.do("click", selector=reload)
+        browser.do("wait", selector='.explorer-folders-view [aria-label^="main.py"]')
+        wait_for(server.agents, 60)
+    finally:
+        browser.do("screenshot", path=str(tmp_path / "end.png"))
+        browser.close()
+        server.close()
+    assert version(home).startswith("zeta-context ")

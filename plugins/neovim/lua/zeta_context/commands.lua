@@ -80,7 +80,10 @@ end
 function M.install()
   local command = choose_installer(find_source())
   vim.notify("running " .. table.concat(command, " "))
-  vim.system(command, {}, vim.schedule_wrap(function(done)
+  -- Where it is looked for afterwards, whatever else they would choose.
+  local bin = vim.fn.expand("~/.local/bin")
+  local env = { UV_TOOL_BIN_DIR = vim.env.UV_TOOL_BIN_DIR or bin, PIPX_BIN_DIR = vim.env.PIPX_BIN_DIR or bin }
+  vim.system(command, { env = env }, vim.schedule_wrap(function(done)
     if done.code == 0 then
       vim.notify("zeta-context is installed")
       require("zeta_context.buffers").watch(vim.api.nvim_get_current_buf())
