@@ -11,6 +11,7 @@ import pytest
 from zeta_context.counts import Counts
 from zeta_context.errors import NotOpen, ResponseError, ServerGone
 from zeta_context.lsp.rpc import CONTENT_MODIFIED, SERVER_CANCELLED
+from zeta_context.server.proxy.beside import ShadowStep
 from zeta_context.server.proxy.editor_server import EditorServer, HeldDocument
 from zeta_context.text.point import Encoding
 from zeta_context.text.snapshot import TextSnapshot
@@ -30,13 +31,12 @@ class Desk:
         self.counts = Counts()
         self.asked: list[dict[str, Any]] = []
         self.answer: Callable[[dict[str, Any]], dict[str, Any]] = lambda message: {"result": None}
-        self.shadows: list[tuple[str, bytes]] = []
+        self.shadows: list[tuple[str, str, dict[str, Any]]] = []
         self.server = EditorServer(
             self.write,
             id_prefix="zeta:",
             held=lambda path: self.held,
-            open_shadow=lambda uri, frame: self.shadows.append((uri, frame)),
-            close_shadow=lambda uri: self.shadows.append((uri, b"")),
+            shadow=self.write_shadow,
             counts=self.counts,
         )
         self.server.encoding = encoding
@@ -50,6 +50,14 @@ class Desk:
         if "id" in message:
             reply = json.dumps({"id": message["id"], **self.answer(message)}).encode()
             asyncio.get_running_loop().call_soon(self.server.connection.receive, reply)
+
+    def write_shadow(self, kind: ShadowStep, uri: str, frame: bytes) -> None:
+        body = frame.partition(b"\r\n\r\n")[2]
+        self.shadows.append((kind, uri, json.loads(body) if body else {}))
+        message = self.shadows[-1][2]
+        if "id" in message:
+            reply = json.dumps({"id": message["id"], **self.answer(message)}).encode()
+            asyncio.get_running_loop().call_soon(self.server.take_answer, message["id"], reply)
 
     def place(self, start: int, end: int) -> dict[str, Any]:
         places = ({"line": 0, "character": at} for at in (start, end))
@@ -152,14 +160,16 @@ async def test_a_text_is_shown_asked_about_and_taken_away() -> None:
     shown(desk, "𝒳 = maek()\n")
     (found,) = await desk.server.beside.diagnostics(BESIDE, timeout_s=5)
     assert (found.message, tuple(found.span)) == ("wrong", (2, 6))
-    assert desk.asked[-1]["params"]["textDocument"]["uri"] == BESIDE_URI
     desk.server.beside.close_document(BESIDE)
     desk.server.beside.close_document(BESIDE)
-    (uri, frame), closed = desk.shadows
-    opened = json.loads(frame.partition(b"\r\n\r\n")[2])["params"]["textDocument"]
-    assert (uri, opened["uri"], opened["languageId"]) == (BESIDE_URI, BESIDE_URI, "python")
+    assert [(kind, uri) for kind, uri, _ in desk.shadows] == [
+        ("open", BESIDE_URI), ("ask", BESIDE_URI), ("close", BESIDE_URI)
+    ]  # fmt: skip
+    opened = desk.shadows[0][2]["params"]["textDocument"]
+    assert (opened["uri"], opened["languageId"]) == (BESIDE_URI, "python")
     assert opened["text"] == "𝒳 = maek()\n"
-    assert closed == (BESIDE_URI, b"")
+    assert desk.shadows[1][2]["params"]["textDocument"]["uri"] == BESIDE_URI
+    assert not desk.asked
 
 
 async def test_what_is_published_of_a_shown_text_is_told_of_its_newest_showing() -> None:
@@ -167,7 +177,7 @@ async def test_what_is_published_of_a_shown_text_is_told_of_its_newest_showing()
     beside = desk.server.beside
     shown(desk, "old()\n")
     shown(desk, "new()\n")
-    newest = json.loads(desk.shadows[-1][1].partition(b"\r\n\r\n")[2])["params"]["textDocument"]
+    newest = desk.shadows[-1][2]["params"]["textDocument"]
     told = {"uri": BESIDE_URI, "diagnostics": [{**FAULT, "range": desk.place(0, 3)}]}
     desk.server.observe(
         "textDocument/publishDiagnostics", {**told, "version": newest["version"] - 1}

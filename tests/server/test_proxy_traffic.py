@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from zeta_context.lsp.wire import FrameReader, encode_frame
 from zeta_context.server.proxy import link
 from zeta_context.server.proxy.rewrite import FrontEnds, add_capabilities, add_code_actions
+from zeta_context.server.proxy.shadows import Shadows
 from zeta_context.server.proxy.stream import MessageStream
 from zeta_context.server.proxy.traffic import Traffic, encode_actions
 from zeta_context.server.proxy.workers import Keep
@@ -251,8 +252,9 @@ SHADOW = "file:///p/%C3%A9__zeta_would.py"
 def showing() -> Wire:
     wire = Wire()
     wire.shake_hands()
-    assert wire.traffic.shadows.want(SHADOW.encode())
-    wire.traffic.shadows.show(SHADOW.encode(), b"OPEN")
+    assert wire.traffic.shadows.want(SHADOW.encode(), b"OPEN")
+    wire.traffic.shadows.proceed()
+    assert bytes(wire.out.server) == b"OPEN"
     return wire
 
 
@@ -275,11 +277,8 @@ CLOSED = encode_frame(
 )
 
 
-@pytest.mark.parametrize(
-    "method",
-    ["textDocument/references", "textDocument/completion", "workspace/symbol", "x/anything"],
-)
-def test_shadows_are_gone_before_a_question_that_could_find_them(method: str) -> None:
+@pytest.mark.parametrize("method", ["textDocument/hover", "workspace/symbol", "x/anything"])
+def test_shadows_are_gone_before_any_question_of_the_editor(method: str) -> None:
     wire = showing()
     raw = wire.client(id=1, method=method, params={"textDocument": {"uri": "file:///p/a.py"}})
     assert bytes(wire.out.server) == b"OPEN" + CLOSED + raw
@@ -288,31 +287,74 @@ def test_shadows_are_gone_before_a_question_that_could_find_them(method: str) ->
     assert bytes(wire.out.server) == b"OPEN" + CLOSED + raw
 
 
-@pytest.mark.parametrize(
-    "method", ["textDocument/hover", "textDocument/didChange", "$/cancelRequest", "zeta/predict"]
-)
-def test_shadows_stay_for_what_cannot_find_them(method: str) -> None:
+@pytest.mark.parametrize("method", ["textDocument/didChange", "$/cancelRequest", "zeta/predict"])
+def test_shadows_stay_for_what_the_server_does_not_answer(method: str) -> None:
     wire = showing()
     wire.client(id=1, method=method, params={"textDocument": {"uri": "file:///p/a.py"}})
     assert CLOSED not in wire.out.server
+
+
+def test_nothing_is_shown_asked_or_taken_away_while_the_server_owes_the_editor_an_answer() -> None:
+    """Opening or closing a document makes servers give up what they are at."""
+    wire = Wire()
+    wire.shake_hands()
+    shadows, uri = wire.traffic.shadows, SHADOW.encode()
+    raw = wire.client(id=1, method="textDocument/hover", params={})
+    raw += wire.client(id=2, method="textDocument/hover", params={})
+    assert shadows.want(uri, b"OPEN")
+    shadows.ask(uri, b"ASK")
+    shadows.proceed()
+    wire.server(id=1, result=None)
+    shadows.proceed()
+    assert bytes(wire.out.server) == raw
+    wire.server(id=2, result=None)
+    shadows.proceed()
+    assert bytes(wire.out.server) == raw + b"OPENASK"
+    shadows.close(uri)
+    shadows.proceed()
+    shadows.ask(uri, b"ASK")
+    shadows.proceed()
+    assert bytes(wire.out.server) == raw + b"OPENASK" + CLOSED
+
+
+def test_a_command_of_ours_is_nothing_that_the_server_owes() -> None:
+    wire = Wire()
+    wire.shake_hands()
+    params = {"command": ACCEPT, "arguments": ["p1"]}
+    wire.client(id=1, method="workspace/executeCommand", params=params)
+    assert wire.traffic.shadows.want(SHADOW.encode(), b"OPEN")
+    wire.traffic.shadows.proceed()
+    assert bytes(wire.out.server) == b"OPEN"
+
+
+def test_a_question_that_is_never_answered_is_forgiven_after_a_while() -> None:
+    now = [0.0]
+    sent = bytearray()
+    shadows = Shadows(sent.extend, lambda name: None, lambda: now[0])
+    shadows.make_way("textDocument/hover")
+    assert shadows.want(b"u", b"OPEN")
+    now[0] = 4.0
+    shadows.proceed()
+    assert not sent
+    now[0] = 6.0
+    shadows.proceed()
+    assert sent == b"OPEN"
 
 
 def test_an_editor_that_asks_for_the_diagnostics_of_the_workspace_is_shown_no_shadow() -> None:
     wire = showing()
     wire.client(id=1, method="workspace/diagnostic", params={"previousResultIds": []})
     assert CLOSED in wire.out.server
-    assert not wire.traffic.shadows.want(SHADOW.encode())
+    assert not wire.traffic.shadows.want(SHADOW.encode(), b"OPEN")
     assert wire.counted == ["shadow_closed_early", "shadow_refused"]
 
 
-def test_a_shadow_that_was_taken_back_is_never_shown() -> None:
-    wire = Wire()
-    wire.shake_hands()
-    shadows = wire.traffic.shadows
-    assert shadows.want(SHADOW.encode())
-    shadows.close(SHADOW.encode())
-    shadows.show(SHADOW.encode(), b"OPEN")
-    assert not wire.out.server
+def test_what_a_dead_worker_had_shown_is_taken_away_and_what_it_wanted_forgotten() -> None:
+    wire = showing()
+    assert wire.traffic.shadows.want(b"file:///p/b__zeta_is.py", b"OTHER")
+    wire.traffic.shadows.forget()
+    wire.traffic.shadows.proceed()
+    assert bytes(wire.out.server) == b"OPEN" + CLOSED
 
 
 @pytest.mark.parametrize(("count", "is_copied"), [(1, True), (5000, False)])

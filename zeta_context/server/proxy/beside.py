@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from zeta_context.counts import Counts
 from zeta_context.errors import NotOpen, ServerGone
@@ -24,11 +24,12 @@ from zeta_context.text.snapshot import TextSnapshot
 
 TIMEOUT_S = 2.0
 
+ShadowStep = Literal["open", "ask", "close"]
+
 
 class Host(Protocol):
     """The server that texts are shown to."""
 
-    connection: Connection
     encoding: Encoding
 
     @property
@@ -46,21 +47,25 @@ class _Shown(NamedTuple):
 class Beside:
     """The texts that are shown now; each is shown anew, and taken away soon.
 
-    `open_shadow` gets a URI and the frame of its `didOpen`, `close_shadow` the URI.
+    `shadow` sends a message about one, by its URI, through the pump. Ids of questions begin with
+    `id_prefix`.
     """
 
     def __init__(
         self,
         host: Host,
         *,
-        open_shadow: Callable[[str, bytes], None],
-        close_shadow: Callable[[str], None],
+        shadow: Callable[[ShadowStep, str, bytes], None],
+        id_prefix: str,
         counts: Counts,
     ) -> None:
         self._host = host
-        self._open_shadow = open_shadow
-        self._close_shadow = close_shadow
+        self._shadow = shadow
+        self._id_prefix = id_prefix
         self._counts = counts
+        self._asked_about = ""
+        self._connections = 0
+        self._connection = self._connect()
         self._diagnostics = DiagnosticStore()
         self._shown: dict[Path, _Shown] = {}
         self._number = 0
@@ -91,13 +96,13 @@ class Beside:
             "method": "textDocument/didOpen",
             "params": {"textDocument": item},
         }
-        self._open_shadow(shown.uri, encode_frame(encode_body(message)))
+        self._shadow("open", shown.uri, encode_frame(encode_body(message)))
 
     def close_document(self, path: Path) -> None:
         """Take a text away; nothing when it was not shown."""
         shown = self._shown.pop(path, None)
         if shown is not None:
-            self._close_shadow(shown.uri)
+            self._shadow("close", shown.uri, b"")
             self._diagnostics.forget(shown.uri)
 
     def take_closed(self) -> None:
@@ -105,6 +110,31 @@ class Beside:
         for shown in self._shown.values():
             self._diagnostics.forget(shown.uri)
         self._shown.clear()
+        self._connection.close("the editor came first")
+        self._connection = self._connect()
+
+    def take_answer(self, answer_id: str, body: bytes) -> bool:
+        """The server's answer to a question, if it is one of these."""
+        if not answer_id.startswith(self._id_prefix):
+            return False
+        if answer_id.startswith(self._newest_prefix):
+            self._connection.receive(body)
+        return True
+
+    def _connect(self) -> Connection:
+        """Ids of its own: answers to questions that were given up are told from later ones."""
+        self._connections += 1
+        return Connection(
+            lambda body: self._shadow("ask", self._asked_about, encode_frame(body)),
+            answer=lambda method, params: None,
+            observe=lambda method, params: None,
+            counts=self._counts,
+            id_prefix=self._newest_prefix,
+        )
+
+    @property
+    def _newest_prefix(self) -> str:
+        return f"{self._id_prefix}{self._connections}:"
 
     def take_published(self, params: Any) -> None:
         """What the server says of a document, ours or not."""
@@ -155,13 +185,18 @@ class Beside:
     async def _request(
         self, method: str, params: Any, path: Path, shown: _Shown, *, timeout_s: float
     ) -> Any:
+        def check() -> None:
+            self._check(path, shown)
+            self._asked_about = shown.uri
+
+        check()
         result = await ask_patiently(
-            self._host.connection,
+            self._connection,
             method,
             params,
             timeout_s=timeout_s,
             counts=self._counts,
-            check=lambda: self._check(path, shown),
+            check=check,
         )
         self._check(path, shown)
         return result

@@ -22,7 +22,7 @@ from zeta_context.lsp.locations import decode_locations
 from zeta_context.lsp.patience import ask_patiently
 from zeta_context.lsp.progress import Progress
 from zeta_context.lsp.rpc import CONTENT_MODIFIED, METHOD_NOT_FOUND, Connection
-from zeta_context.server.proxy.beside import Beside
+from zeta_context.server.proxy.beside import Beside, ShadowStep
 from zeta_context.text.point import Encoding
 from zeta_context.text.snapshot import TextSnapshot
 
@@ -58,8 +58,7 @@ class EditorServer:
         *,
         id_prefix: str,
         held: Callable[[Path], HeldDocument | None],
-        open_shadow: Callable[[str, bytes], None],
-        close_shadow: Callable[[str], None],
+        shadow: Callable[[ShadowStep, str, bytes], None],
         counts: Counts,
     ) -> None:
         self.encoding: Encoding = "utf-16"
@@ -76,9 +75,7 @@ class EditorServer:
             write, answer=_refuse, observe=self.observe, counts=counts, id_prefix=id_prefix
         )
 
-        self.beside = Beside(
-            self, open_shadow=open_shadow, close_shadow=close_shadow, counts=counts
-        )
+        self.beside = Beside(self, shadow=shadow, id_prefix=f"{id_prefix}b", counts=counts)
 
     # What the pump hands over.
 
@@ -92,6 +89,11 @@ class EditorServer:
         self._is_ready = is_ready
         if not is_ready:
             self.connection.close("the editor has shut its language server down")
+
+    def take_answer(self, answer_id: str, body: bytes) -> None:
+        """The server's answer to a question of ours."""
+        if not self.beside.take_answer(answer_id, body):
+            self.connection.receive(body)
 
     def observe(self, method: str, params: Any) -> None:
         """A message of the server to the editor."""

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from zeta_context.errors import SettingsError
 from zeta_context.off_switch import is_off
+from zeta_context.server.version import find_update
 
 HUNG_AFTER_S = 30.0
 """A worker that owes an answer for so long is replaced."""
@@ -65,7 +66,7 @@ def pump_argv(
         "server": server,
         "worker": [*worker, json.dumps(options)],
         "id_prefix": f"zeta:{nonce}:",
-        "front_ends": [commands, has_code_actions],
+        "front_ends": [commands, has_code_actions, find_update()],
         "max_worker_wait_s": max_worker_wait_s,
         "status": status,
     }

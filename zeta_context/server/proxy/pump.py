@@ -75,8 +75,7 @@ class Pump:
         self.to_server = Sink(server_in)
         self.to_client = Sink(1, may_block=os.path.sameopenfile(1, 2) or os.isatty(1))
         self._for_client: deque[bytes] = deque()
-        # Each with the URI of the shadow document that it shows; an empty one takes that away.
-        self._for_server: deque[tuple[bytes, bytes]] = deque()
+        self._for_server: deque[bytes] = deque()
         self.worker = WorkerLink(
             [*settings.worker, str(os.getpid()), str(self.server_pid)], count=self._count
         )
@@ -246,13 +245,9 @@ class Pump:
         while self._for_client and self._from_server.is_at_boundary:
             self.to_client.write(self._for_client.popleft())
         while self._for_server and self._from_client.is_at_boundary:
-            frame, shadow = self._for_server.popleft()
-            if not shadow:
-                self.to_server.write(frame)
-            elif frame:
-                self.traffic.shadows.show(shadow, frame)
-            else:
-                self.traffic.shadows.close(shadow)
+            self.to_server.write(self._for_server.popleft())
+        if self._from_client.is_at_boundary:
+            self.traffic.shadows.proceed()
 
     # The worker.
 
@@ -293,7 +288,7 @@ class Pump:
         self.worker.drop(kill=kill)
         self.traffic.give_up_requests()
         self.traffic.offers.clear()
-        self._for_server.extend((b"", uri) for uri in self.traffic.shadows.uris)
+        self.traffic.shadows.forget()
         self._status = b"{}"
         self.worker.start_soon()
 
@@ -304,15 +299,14 @@ class Pump:
         elif kind == link.TO_CLIENT:
             self._for_client.append(payload)
         elif kind == link.TO_SERVER:
-            self._for_server.append((payload, b""))
+            self._for_server.append(payload)
         elif kind == link.SHADOW_OPEN:
-            uri, frame = link.decode_answer(payload)
-            if self.traffic.shadows.want(uri):
-                self._for_server.append((frame, uri))
-            else:
+            if not self.traffic.shadows.want(*link.decode_answer(payload)):
                 self.worker.send(link.SHADOWS_CLOSED, b"", "no")
+        elif kind == link.SHADOW_ASK:
+            self.traffic.shadows.ask(*link.decode_answer(payload))
         elif kind == link.SHADOW_CLOSE:
-            self._for_server.append((b"", payload))
+            self.traffic.shadows.close(payload)
         elif kind == link.CHECKPOINT:
             self.worker.backlog.replace(sequence, payload)
         elif kind == link.OFFERS:
@@ -391,13 +385,13 @@ def run(settings: PumpSettings) -> NoReturn:
 def main() -> NoReturn:
     """Entry of the pump's own process: the settings are one JSON argument."""
     given = json.loads(sys.argv[1])
-    commands, has_code_actions = given["front_ends"]
+    commands, *others = given["front_ends"]
     run(
         PumpSettings(
             server=given["server"],
             worker=given["worker"],
             id_prefix=given["id_prefix"],
-            front_ends=FrontEnds(tuple(commands), has_code_actions),
+            front_ends=FrontEnds(tuple(commands), *others),
             max_worker_wait_s=given["max_worker_wait_s"],
             status=given["status"],
         )

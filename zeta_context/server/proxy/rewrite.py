@@ -22,6 +22,7 @@ class FrontEnds(NamedTuple):
 
     commands: tuple[str, ...] = ()
     has_code_actions: bool = False
+    update: str = ""
 
 
 class ServerFacts(NamedTuple):
@@ -61,7 +62,7 @@ def add_capabilities(
     if experimental is None:
         experimental = capabilities["experimental"] = {}
     if isinstance(experimental, dict):
-        experimental["zetaContext"] = describe_protocol(offered.commands)
+        experimental["zetaContext"] = describe_protocol(offered.commands, offered.update)
     return encode_json(message), facts
 
 

@@ -102,7 +102,7 @@ class Traffic:
         self.outstanding: dict[bytes, tuple[str, float]] = {}
         self.awaited_actions: dict[bytes, str] = {}
         self.offers: dict[str, bytes] = {}
-        self.shadows = Shadows(outlets.forward_to_server, count)
+        self.shadows = Shadows(outlets.forward_to_server, count, clock)
         self.from_client = FromClient(self)
         self.from_server = FromServer(self)
 
@@ -215,6 +215,8 @@ class FromClient:
         elif method == "workspace/executeCommand" and not self._is_own_command(body):
             self.forward(raw)
         else:
+            if method == "workspace/executeCommand":
+                traffic.shadows.note_answer()  # the server does not get it
             traffic.take_request(method, _id_of(envelope, body), body)
 
     def lose_framing(self, error: FramingError) -> None:
@@ -248,6 +250,8 @@ class FromServer:
                 or token in traffic.awaited_actions
                 or token.startswith(traffic.own_id_start)
             )
+            if not token.startswith(traffic.own_id_start):
+                traffic.shadows.note_answer()
             return "hold" if is_stopped else "pass"
         if traffic.shadows.was_any and method in _MAY_NAME_SHADOWS:
             return "hold"

@@ -36,6 +36,7 @@ from zeta_context.server.handshake import (
     has_document_changes,
 )
 from zeta_context.server.proxy import link
+from zeta_context.server.proxy.beside import ShadowStep
 from zeta_context.server.proxy.editor_server import EditorServer, HeldDocument
 from zeta_context.server.proxy.envelope import find_member
 from zeta_context.session import Session
@@ -196,7 +197,7 @@ class Worker:
                 self._server.observe(method, message.get("params"))
         elif str(message.get("id")).startswith(self._options["id_prefix"]):
             if self._server is not None:
-                self._server.connection.receive(body)
+                self._server.take_answer(str(message["id"]), body)
         elif isinstance(message.get("result"), dict):
             self._begin(message["result"])
 
@@ -222,8 +223,7 @@ class Worker:
             lambda body: self._write(link.TO_SERVER, encode_frame(body)),
             id_prefix=f"{self._options['id_prefix']}{os.getpid()}:",
             held=self._held,
-            open_shadow=self._open_shadow,
-            close_shadow=lambda uri: self._write(link.SHADOW_CLOSE, uri.encode()),
+            shadow=self._write_shadow,
             counts=self._counts,
         )
         self._server.encoding = encoding
@@ -246,8 +246,13 @@ class Worker:
     def _write(self, kind: bytes, payload: bytes, sequence: int = 0) -> None:
         self._writer.write(link.encode_record(kind, payload, sequence))
 
-    def _open_shadow(self, uri: str, frame: bytes) -> None:
-        self._write(link.SHADOW_OPEN, link.encode_answer(uri.encode(), frame))
+    def _write_shadow(self, kind: ShadowStep, uri: str, frame: bytes) -> None:
+        token = uri.encode()
+        if kind == "close":
+            self._write(link.SHADOW_CLOSE, token)
+        else:
+            record = link.SHADOW_OPEN if kind == "open" else link.SHADOW_ASK
+            self._write(record, link.encode_answer(token, frame))
 
     def _write_to_client(self, body: bytes) -> None:
         self._write(link.TO_CLIENT, encode_frame(body))
