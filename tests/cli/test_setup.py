@@ -115,6 +115,13 @@ def test_two_questions_at_most_and_none_about_data(home: Path) -> None:
     assert ".vim/pack" not in " ".join(files(home))
 
 
+def test_where_nobody_can_be_asked_it_is_said_what_to_write_instead(home: Path) -> None:
+    done = CliRunner().invoke(cli, ["setup"], input="")
+    assert done.exit_code == 2
+    assert "--yes" in done.output + str(done.stderr)
+    assert not any("zeta" in name for name in files(home))
+
+
 def test_the_lines_are_printed_without_writing_anything(home: Path) -> None:
     before = files(home)
     told = run("setup", "--print", *(f"--editor={one.name}" for one in EDITORS))

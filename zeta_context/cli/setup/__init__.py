@@ -139,7 +139,14 @@ def _show_found(console: Any, machine: Machine, model: Proposal | None, found: A
 
 def _ask_editors(found: list[Editor]) -> list[Editor]:
     names = ", ".join(one.name for one in found)
-    told = click.prompt(f"Set up which editors? [{names}]", default=names, show_default=False)
+    try:
+        told = click.prompt(f"Set up which editors? [{names}]", default=names, show_default=False)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise click.UsageError(
+            "there is nobody to ask: say --yes for all of them, or --editor NAME"
+        ) from None
     wanted = {one.strip() for one in told.replace(" ", ",").split(",")}
     return [one for one in found if one.name in wanted]
 

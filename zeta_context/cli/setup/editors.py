@@ -112,7 +112,8 @@ def _emacs_steps(home: Path, program: str) -> Sequence[Step]:
 
 def _vscode_lines(program: str) -> str:
     return (
-        "// make package-vscode, then: code --install-extension dist/zeta-context.vsix\n"
+        "// in plugins/vscode of a clone: npm install && npm run package, and then\n"
+        "// code --install-extension dist/zeta-context.vsix; in settings.json:\n"
         f'"zetaContext.program": {_lua(program)}\n'
     )
 
