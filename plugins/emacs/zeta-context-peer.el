@@ -121,6 +121,7 @@ SUCCESS gets the result as a plist."
   "COMMAND, a list of strings, behind the proxy."
   (append (or (zeta-context--command) zeta-context-program) '("proxy" "--") command))
 
+;;;###autoload
 (defun zeta-context-wrap-eglot (&rest modes)
   "Let eglot start the servers of MODES behind the proxy.
 Without MODES, all of them."
@@ -139,6 +140,7 @@ Without MODES, all of them."
       (zeta-context-wrap command)
     command))
 
+;;;###autoload
 (defun zeta-context-wrap-lsp-mode ()
   "Let lsp-mode start its servers behind the proxy."
   ;; The second is its name up to lsp-mode 8.

@@ -10,7 +10,7 @@
 ;; `zeta-context-mode' shows the edit that you are likely to make next, beside the text and
 ;; without moving it.  One key goes there and, once you are there, makes it.
 ;;
-;;   (require 'zeta-context)
+;;   (autoload 'zeta-context-mode "zeta-context" nil t)
 ;;   (add-hook 'prog-mode-hook #'zeta-context-mode)
 ;;
 ;; Needs the program `zeta-context': M-x zeta-context-install.  Language servers run by eglot or
