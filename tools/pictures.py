@@ -1,7 +1,8 @@
 """Makes the pictures of the documentation: screenshots, and a recording of a terminal.
 
-`python -m tools.pictures` writes docs/pictures/play.svg and neovim.svg, and first-prediction.cast,
-which `asciinema play` shows. Everything in them comes from the real programs.
+`python -m tools.pictures` writes docs/pictures/play.svg and neovim.svg, vscode.png where `make
+test-editors` has fetched VS Code, and first-prediction.cast, which `asciinema play` shows.
+Everything in them comes from the real programs.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ import re
 import sys
 import tempfile
 import time
+from itertools import groupby
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
+from tests.e2e.editors.vscode import TRUSTING, Browser, CodeServer, Window, package_extension
 from tools.terminal import COLUMNS, ROWS, Terminal, wait_for
 from zeta_context.cli.play import SAMPLE
 from zeta_context.cli.play.app import Play
@@ -75,9 +79,9 @@ def draw_screen(terminal: Terminal, title: str) -> str:
     console = Console(width=COLUMNS, file=io.StringIO(), record=True, color_system="truecolor")
     for row in terminal.cells():
         line = Text()
-        for character, front, back, is_bold in row:
+        for (front, back, is_bold), cells in groupby(row, key=lambda cell: cell[1:]):
             style = Style(color=_colour(front), bgcolor=_colour(back), bold=is_bold)
-            line.append(character, style=style)
+            line.append("".join(character for character, *_ in cells), style=style)
         console.print(line, overflow="crop", no_wrap=True)
     return console.export_svg(title=title)
 
@@ -118,6 +122,32 @@ def record_neovim(folder: Path, sample: Path) -> tuple[str, str]:
     return picture, "\n".join(lines) + "\n"
 
 
+def photograph_vscode(folder: Path, picture: Path) -> None:
+    """VS Code in a browser, with a prediction on offer."""
+    project = folder / "project"
+    project.mkdir()
+    (project / "main.py").write_text(SAMPLE, encoding="utf-8")
+    rows = SAMPLE.splitlines()
+    server = CodeServer(package_extension(), folder / "code", TRUSTING)
+    browser = Browser()
+    try:
+        code = Window(browser, server, project)
+        for row in CALLS[:2]:
+            code.go_to(row, rows[row].index(".warn(") + len(".warn"))
+            code.press(*["Backspace"] * len("warn"))
+            code.type("warning")
+            code.press("Escape")
+            time.sleep(0.5)
+        wait_for(code.has_prediction)
+        code.press("Control+b")
+        time.sleep(1.0)
+        code.do("screenshot", path=str(picture))
+        code.leave()
+    finally:
+        browser.close()
+        server.close()
+
+
 def main() -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
@@ -130,6 +160,10 @@ def main() -> None:
         (PICTURES / "neovim.svg").write_text(without_fonts(picture), encoding="utf-8")
         cast = cast.replace(str(folder), "~")
         (PICTURES / "first-prediction.cast").write_text(cast, encoding="utf-8")
+        try:
+            photograph_vscode(folder, PICTURES / "vscode.png")
+        except pytest.skip.Exception as reason:
+            print(f"no picture of VS Code: {reason}")
 
 
 if __name__ == "__main__":
