@@ -39,6 +39,11 @@ def test_a_model_in_a_file_answers_cases_in_its_own_format(weights: Path, tmp_pa
     unnamed = CliRunner().invoke(cli, [*arguments, "--predictor", f"model:{weights},{LIMITS}"])
     assert unnamed.exit_code == 2
     assert "format" in unnamed.output
+    refused = CliRunner().invoke(
+        cli, [*arguments[:-1], str(tmp_path / "no"), "--predictor", f"model:{weights},format=sweep"]
+    )
+    assert refused.exit_code == 2
+    assert "not one of 2 examples was answered (model_refused" in refused.stderr
     spec = f"model:{weights},format=zeta1,{LIMITS}"
     result = CliRunner().invoke(cli, [*arguments, "--predictor", spec])
     assert result.exit_code == 0, result.output

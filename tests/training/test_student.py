@@ -185,8 +185,8 @@ def config(**changes: object):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_a_student_learns_and_our_own_runner_loads_it(tmp_path: Path, method: str) -> None:
     from zeta_context.runners.base import Completion, CompletionRequest
-    from zeta_context.runners.local.loading import LoadOptions, load_model
-    from zeta_context.runners.local.runner import LocalRunner
+    from zeta_context.runners.opening import choose_format, open_runner
+    from zeta_context.runners.settings import ModelSettings
     from zeta_context.training.student import train_student
 
     base = make_base(tmp_path / "base")
@@ -195,9 +195,11 @@ def test_a_student_learns_and_our_own_runner_loads_it(tmp_path: Path, method: st
     # Adapters alone, on random weights whose head stays as it is, can learn only so much.
     assert trained.last_loss < trained.first_loss * (0.95 if method == "lora" else 0.7)
     assert list(trained.model.glob("*.safetensors"))
-    runner = LocalRunner(
-        lambda: load_model(trained.model, LoadOptions(calibration_s=0.05)), model="student"
-    )
+    # Its tokenizer splits the format's markers: that it was trained on them is written down.
+    settings = ModelSettings(path=str(trained.model))
+    assert choose_format(settings).name == "sweep-next-edit"
+    assert choose_format(replace(settings, format="zeta2")).name != "sweep-next-edit"
+    runner = open_runner(settings)
     try:
         answer = runner.complete(CompletionRequest(prompt="say 1: ", max_output_tokens=12))
     finally:

@@ -102,6 +102,7 @@ def run_command(
         run = start_run(folder, manifest, scenarios)
         asyncio.run(_ask(run, contestant, parallel=parallel, keeps_prompts=keep_prompts))
         scores = score_answers(run.scenarios, run.answers)
+    _refuse_faults(run)
     if html is not None:
         write_report(html, run.manifest, scores, None)
     tell_scores(manifest, scores, as_json=as_json)
@@ -190,6 +191,14 @@ def _open_teacher(spec: str) -> Contestant:
         make_proposers=lambda: (TeacherProposer(teacher, prompt, "normal", cache),),
         is_guarded=False,
     )
+
+
+def _refuse_faults(run: Run) -> None:
+    """Raise EvalError where nothing was answered: then there is nothing to score, but a reason."""
+    answers = list(run.answers.values())
+    if answers and all(one.is_fault for one in answers):
+        why = f"{answers[0].reason}: {answers[0].detail}"
+        raise EvalError(f"not one of {len(answers)} examples was answered ({why})")
 
 
 def _tell_missing_servers(scenarios: Sequence[Scenario]) -> None:

@@ -118,8 +118,9 @@ def import_files(path: Path, *, name: str, format_name: str | None, as_link: boo
     """
     from zeta_context.prompt.registry import find_format
     from zeta_context.runners.installed import import_model
+    from zeta_context.runners.trained import read_trained_format
 
-    chosen = find_format(format_name).name if format_name else ""
+    chosen = find_format(format_name).name if format_name else read_trained_format(path)
     with _progress(_progress_console()) as progress:
         task = progress.add_task("hashing", total=None)
         made = import_model(

@@ -16,7 +16,6 @@ from zeta_context.predict.remote_use import meter
 from zeta_context.predict.report import read_memory_mb
 from zeta_context.prompt.format import Format, RenderedPrompt
 from zeta_context.prompt.input import PromptInput
-from zeta_context.prompt.registry import formats
 from zeta_context.runners.base import Completion, CompletionRequest, Runner
 from zeta_context.runners.endpoint import RemotePermission
 from zeta_context.runners.opening import choose_format, find_endpoint, open_runner
@@ -134,7 +133,7 @@ def check_model(settings: ModelSettings, permission: RemotePermission) -> Report
         report.is_remote = runner.is_remote
         prompt_format = choose_format(settings)
         report.format = prompt_format.name
-        _load(runner, prompt_format, report)
+        _load(runner, report)
         _predict(runner, prompt_format, report)
     except ZetaError as problem:
         report.problem = str(problem)
@@ -143,11 +142,10 @@ def check_model(settings: ModelSettings, permission: RemotePermission) -> Report
     return report
 
 
-def _load(runner: Runner, prompt_format: Format, report: Report) -> None:
-    """Load a local model, and check that it was made for the format."""
+def _load(runner: Runner, report: Report) -> None:
+    """Load a local model, which checks that it was made for the format."""
     if report.runner != "local":
         return
-    from zeta_context.runners.local.fitting import check_fit
     from zeta_context.runners.local.runner import LocalRunner
 
     if not isinstance(runner, LocalRunner):
@@ -159,7 +157,6 @@ def _load(runner: Runner, prompt_format: Format, report: Report) -> None:
     cost = loaded.engine.cost
     report.pass_ms = dict(zip(cost.widths, cost.times_ms, strict=True))
     report.sha256 = dict(loaded.sha256)
-    check_fit(loaded.name, loaded.tokenizer, prompt_format, formats())
 
 
 def _predict(runner: Runner, prompt_format: Format, report: Report) -> None:

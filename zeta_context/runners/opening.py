@@ -22,6 +22,7 @@ from zeta_context.runners.installed import find_installed
 from zeta_context.runners.models import find_model, suggest_models
 from zeta_context.runners.replay import ReplayRunner
 from zeta_context.runners.settings import ModelSettings
+from zeta_context.runners.trained import read_trained_format
 from zeta_context.status import status_folder
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ def choose_format(settings: ModelSettings) -> Format:
     installed = find_installed(settings.id) if settings.id else None
     known = find_model(settings.id or settings.model_name)
     name = (installed.format if installed else "") or (known.format if known else "")
+    if not name and (installed is not None or settings.path):
+        place = installed.path if installed is not None else Path(settings.path).expanduser()
+        name = read_trained_format(place)
     if not name and settings.kind == "http" and settings.api in _FORMAT_OF_API:
         name = _FORMAT_OF_API[settings.api]
     if not name:
@@ -148,7 +152,8 @@ def _load_local(path: Path, settings: ModelSettings) -> LoadedModel:
         prompt_format = choose_format(settings)
     except SettingsError:  # a shared model, say: its clients know the format
         return loaded
-    check_fit(loaded.name, loaded.tokenizer, prompt_format, formats())
+    trained_on = read_trained_format(path)
+    check_fit(loaded.name, loaded.tokenizer, prompt_format, formats(), trained_on=trained_on)
     return loaded
 
 

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zeta_context.errors import SettingsError
+from zeta_context.prompt.registry import find_format
 from zeta_context.runners.local.model_files import inspect_model
 from zeta_context.runners.local.tokenizer import ModelTokenizer
 from zeta_context.runners.local.torch_support import choose_threads
 from zeta_context.runners.local.unpacking import unpack_gguf
+from zeta_context.runners.trained import write_trained_format
 from zeta_context.training.rows import Row
 from zeta_context.training.student_config import StudentConfig
 
@@ -350,5 +352,6 @@ def _export(trainer: Any, base: Path, target: Path, config: StudentConfig) -> No
     for name in _TOKENIZER_FILES:
         if (base / name).is_file() and not (partial / name).exists():
             shutil.copyfile(base / name, partial / name)
+    write_trained_format(partial, find_format(config.format).name)
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)

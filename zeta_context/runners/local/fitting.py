@@ -30,8 +30,20 @@ def why_unfit(tokenizer: ModelTokenizer, one: Format) -> str:
     return ""
 
 
-def check_fit(name: str, tokenizer: ModelTokenizer, one: Format, known: Iterable[Format]) -> None:
-    """Raise ModelRefused with the reason, and with the formats that the model does know."""
+def check_fit(
+    name: str,
+    tokenizer: ModelTokenizer,
+    one: Format,
+    known: Iterable[Format],
+    *,
+    trained_on: str = "",
+) -> None:
+    """Raise ModelRefused with the reason, and with the formats that the model does know.
+
+    What it says that it was `trained_on` fits whatever its tokens are.
+    """
+    if trained_on == one.name:
+        return
     problem = why_unfit(tokenizer, one)
     if not problem:
         return
