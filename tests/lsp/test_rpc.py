@@ -69,6 +69,23 @@ async def test_a_late_answer_is_told_from_an_unknown_one() -> None:
     assert peer.sent[-1] == {"jsonrpc": "2.0", "method": "$/cancelRequest", "params": {"id": 1}}
 
 
+async def test_a_search_for_references_is_given_up_without_a_word() -> None:
+    """Cancelled once, a server that many use answers none ever after."""
+    peer = Peer()
+    with pytest.raises(Exception, match="no answer"):
+        await peer.connection.request("textDocument/references", None, timeout_s=0.01)
+    question = asyncio.create_task(
+        peer.connection.request("textDocument/references", None, timeout_s=5)
+    )
+    await asyncio.sleep(0)
+    question.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await question
+    peer.say({"id": 2, "result": []})
+    assert [one["method"] for one in peer.sent] == ["textDocument/references"] * 2
+    assert peer.counts.total("lsp_late_answer") == 1
+
+
 async def test_closing_fails_what_waits_and_what_comes() -> None:
     peer = Peer()
     question = asyncio.create_task(peer.connection.request("m", None, timeout_s=5))

@@ -24,6 +24,9 @@ REQUEST_CANCELLED = -32800
 CONTENT_MODIFIED = -32801
 SERVER_CANCELLED = -32802
 
+UNSTOPPED = frozenset({"textDocument/references"})
+"""Once such a request was cancelled, basedpyright 1.40 answers every later one with an error."""
+
 _REMEMBERED_IDS = 512
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -91,7 +94,7 @@ class Connection:
         """The result of `method`.
 
         Raises ResponseError, RequestTimeout after `timeout_s` seconds, or ServerGone. On a timeout
-        and when the caller is cancelled the peer is told by `$/cancelRequest`.
+        and when the caller is cancelled the peer is told by `$/cancelRequest`, but for `UNSTOPPED`.
         """
         if self._closed is not None:
             raise ServerGone(self._closed)
@@ -106,11 +109,11 @@ class Connection:
             async with asyncio.timeout(timeout_s):
                 return await future
         except TimeoutError:
-            self._abandon(own_id)
+            self._abandon(own_id, method)
             self._counts.add("lsp_timeout")
             raise RequestTimeout(f"{method}: no answer within {timeout_s:g} s") from None
         except asyncio.CancelledError:
-            self._abandon(own_id)
+            self._abandon(own_id, method)
             raise
 
     def receive(self, body: bytes) -> None:
@@ -148,10 +151,11 @@ class Connection:
         if len(self._done) > _REMEMBERED_IDS:
             self._done.popitem(last=False)
 
-    def _abandon(self, own_id: int | str) -> None:
+    def _abandon(self, own_id: int | str, method: str) -> None:
         if self._pending.pop(str(own_id), None) is not None:
             self._remember(str(own_id), "lsp_late_answer")
-            self.notify("$/cancelRequest", {"id": own_id})
+            if method not in UNSTOPPED:
+                self.notify("$/cancelRequest", {"id": own_id})
 
     def _take_request(self, their_id: Any, method: str, params: Any) -> None:
         reply: dict[str, Any] = {"id": their_id}
