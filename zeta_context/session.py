@@ -67,6 +67,11 @@ class Session(OpenDocuments):
         self._opted_in.attach(self.projects, self._tracker, self._predictor)
 
     async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Begin what goes on by itself, on the running event loop; `aclose` stops it."""
         if self.settings.offer_status:
             self._status.start()
         if self.settings.offer_cases:
@@ -74,7 +79,6 @@ class Session(OpenDocuments):
         if self.settings.watch_files and self.settings.predict.gating.enabled:
             self._disk.start()
         self._opted_in.start()
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()

@@ -159,6 +159,20 @@ def test_the_same_is_shown_where_it_brings_none_and_doctor_tells_how_it_goes(
     editor.assert_nothing_seen()
 
 
+@pytest.mark.parametrize("editor", ["ty"], indirect=True)
+def test_wrong_finds_it(editor: Editing) -> None:
+    """The last answer behind the proxy. A short name: the path of a socket has to be short."""
+    text = MAIN.format(made="Alarm()")
+    (editor.root / "main.py").write_text(text)
+    editor.begin(text)
+    rename_first(editor)
+    done = subprocess.run(
+        [COMMAND, "wrong", "--last"], capture_output=True, check=False, cwd=editor.root, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "logger.warning(" in Path(done.stdout.strip()).read_text()
+
+
 def doctor(editor: Editing) -> dict[str, float]:
     """What `zeta-context doctor` tells of the proxy, which hears of its worker each second."""
 

@@ -230,6 +230,7 @@ class Worker:
         self._server.take_result(result)
         if self._options["has_definitions"]:
             session.lend_server(self._server)
+        session.start()
         self._load_checkpoint()
 
     def _held(self, path: Path) -> HeldDocument | None:
