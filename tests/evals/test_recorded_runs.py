@@ -295,7 +295,7 @@ def test_the_options_of_a_setting_reach_the_proposer() -> None:
 
 async def test_no_session_speaks_when_the_bar_is_out_of_reach() -> None:
     recorded = read_sessions(SESSIONS / "boxoffice-return-types.jsonl")
-    bars = ("", "_elsewhere", "_leftover", "_insertion", "_words")
+    bars = ("", "_elsewhere", "_rename", "_insertion", "_words")
     spec = ",".join(["repeat", *(f"min_confidence{bar}=1.1" for bar in bars)])
     (quiet,) = await run_sessions(recorded, read_setting(spec))
     assert quiet.shown == []

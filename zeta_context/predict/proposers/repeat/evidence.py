@@ -61,16 +61,23 @@ class Scored:
     probability: float = 0.0
 
 
-_LEFTOVER = tuple(
-    map(SITE_FEATURES.index, ("is_token_word", "is_rename", "is_dangling", "negatives"))
+_RENAME = tuple(
+    map(SITE_FEATURES.index, ("is_token_word", "is_rename", "negatives", "is_dangling", "supports"))
 )
+NEARLY_SURE = 0.8
 _INSERTION = tuple(map(SITE_FEATURES.index, ("is_template", "removed_tokens", "negatives")))
 
 
-def is_leftover(one: Scored) -> bool:
-    """Whether a name is left here whose only definition was renamed, and none was passed over."""
-    is_whole, is_rename, is_dangling, negatives = (one.features[index] for index in _LEFTOVER)
-    return bool(is_whole and is_rename and is_dangling and not negatives)
+def is_rename_under_way(one: Scored) -> bool:
+    """Whether a name is left here that is being renamed, and no such place was passed over.
+
+    Either its only definition was renamed, so that it means nothing now; or it was renamed twice
+    already and the place is nearly sure.
+    """
+    is_whole, is_rename, negatives, is_dangling, supports = (one.features[at] for at in _RENAME)
+    if not is_whole or not is_rename or negatives:
+        return False
+    return bool(is_dangling) or (supports > 1 and one.probability >= NEARLY_SURE)
 
 
 def is_insertion(one: Scored) -> bool:

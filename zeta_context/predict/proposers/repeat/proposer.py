@@ -13,7 +13,11 @@ from zeta_context.events.event import Event
 from zeta_context.predict.prediction import Discarded, Prediction
 from zeta_context.predict.proposers.repeat.assembly import Group, find_groups, group_features
 from zeta_context.predict.proposers.repeat.confidence import load_models
-from zeta_context.predict.proposers.repeat.evidence import is_insertion, is_leftover, weigh_rules
+from zeta_context.predict.proposers.repeat.evidence import (
+    is_insertion,
+    is_rename_under_way,
+    weigh_rules,
+)
 from zeta_context.predict.proposers.repeat.learning import learn_rules
 from zeta_context.predict.proposers.repeat.placing import make_edits
 from zeta_context.predict.proposers.repeat.rules import AnyRule, WordRule
@@ -28,14 +32,14 @@ from zeta_context.predict.view import Document, View
 class RepeatSettings:
     """When to speak. Confidences are 0..1; elsewhere means in another open document.
 
-    Leftover is a name whose definition was renamed: it means nothing now. An insertion is one that
-    was made at least twice in calls of the same form. The confidence is fitted on commits, which
-    hold fewer of both than people leave behind while they type. Words are parts of names, or names
-    in another case: of those proposed at less, one in two was wrong in eleven repositories.
+    Of a rename that is under way what is left comes more readily, and so does an insertion that was
+    made at least twice in calls of the same form. The confidence is fitted on commits, which hold
+    fewer of both than people leave behind while they type. Words are parts of names, or names in
+    another case: of those proposed at less, one in two was wrong in eleven repositories.
     """
 
     min_confidence: float = 0.6
-    min_confidence_leftover: float = 0.4
+    min_confidence_rename: float = 0.4
     min_confidence_insertion: float = 0.2
     min_confidence_words: float = 0.8
     min_confidence_elsewhere: float = 0.8
@@ -101,8 +105,8 @@ class RepeatProposer:
         if any(all(isinstance(one.site.rule, WordRule) for one in same) for same in readings):
             return settings.min_confidence_words
         least = settings.min_confidence
-        if all(any(map(is_leftover, same)) for same in readings):
-            least = min(least, settings.min_confidence_leftover)
+        if all(any(map(is_rename_under_way, same)) for same in readings):
+            least = min(least, settings.min_confidence_rename)
         if all(any(map(is_insertion, same)) for same in readings) and group.count_examples() > 1:
             least = min(least, settings.min_confidence_insertion)
         return least
