@@ -189,8 +189,8 @@ def _predict(runner: Runner, prompt_format: Format, report: Report) -> None:
     report.prediction = parsed.kind
     if parsed.kind == "truncated":
         report.notes.append(
-            f"it did not end within {MOST_TOKENS} tokens: the model was made for another format, "
-            "or is too small"
+            f"it did not end within {MOST_TOKENS} tokens, or only repeated itself: the model was "
+            "made for another format, or is too small"
         )
     if parsed.kind == "edits":
         after = apply_edits(_SAMPLE, parsed.edits)
