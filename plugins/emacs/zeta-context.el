@@ -71,6 +71,13 @@
   "Whether a completion menu is open."
   (or completion-in-region-mode (bound-and-true-p company-candidates)))
 
+(defun zeta-context--busy ()
+  "What the user is in the middle of, in the protocol's words.
+While a menu is open nothing is shown anyway."
+  (vconcat (delq nil (list (and (use-region-p) "selection")
+                           (and (fboundp 'yas-active-snippets) (yas-active-snippets) "snippet")
+                           (and (bound-and-true-p quail-translating) "ime")))))
+
 (defun zeta-context-has-prediction ()
   "The prediction that can be accepted now, or nil."
   (and zeta-context--offer
@@ -92,7 +99,7 @@
   "Ask for a prediction at point because of TRIGGER."
   (let ((buffer (current-buffer)) (tick (buffer-chars-modified-tick)))
     (zeta-context--request
-     :zeta/predict (list :trigger trigger)
+     :zeta/predict (list :trigger trigger :busy (zeta-context--busy))
      (lambda (answer)
        (when (and (buffer-live-p buffer)
                   (eql tick (buffer-chars-modified-tick buffer))

@@ -63,9 +63,14 @@ function! s:moved() abort
   endif
 endfunction
 
+" What the user is in the middle of, in the library's words.
+function! s:busy() abort
+  return mode() =~# "^[vVsS\<C-v>\<C-s>]" ? 'selection' : ''
+endfunction
+
 function! s:ask(trigger) abort
-  call py3eval(printf('zeta_vim.ask(%d, %d, %d, "%s")',
-        \ bufnr(), line('.') - 1, charcol('.') - 1, a:trigger))
+  call py3eval(printf('zeta_vim.ask(%d, %d, %d, "%s", "%s")',
+        \ bufnr(), line('.') - 1, charcol('.') - 1, a:trigger, s:busy()))
   if s:timer == -1
     let s:timer = timer_start(15, function('s:poll'), {'repeat': -1})
   endif

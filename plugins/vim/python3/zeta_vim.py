@@ -205,7 +205,7 @@ def tick(number):
     return desk.ticks.get(number, -1)
 
 
-def ask(number, row, column, trigger):
+def ask(number, row, column, trigger, busy=""):
     """Ask for a prediction at a place, in code points; the answer is polled for."""
     path, now = desk.paths.get(number), tick(number)
     if path is None:
@@ -216,7 +216,9 @@ def ask(number, row, column, trigger):
         from zeta_context.text.point import Point
 
         try:
-            answer = await desk.session.predict(path, Point(row, column), trigger=trigger)
+            answer = await desk.session.predict(
+                path, Point(row, column), trigger=trigger, busy=(busy,) if busy else ()
+            )
             if desk.ticks.get(number) == now and getattr(answer, "reason", "") != "canceled":
                 _keep(answer, number, now)
         except Exception as error:

@@ -77,6 +77,7 @@ export class Offers implements vscode.InlineCompletionItemProvider {
         textDocument: { uri: document.uri.toString() },
         position: { line: position.line, character: position.character },
         trigger,
+        busy: isSelecting(document) ? ["selection"] : [],
       });
     } catch {
       return undefined; // a newer question took its place
@@ -247,4 +248,9 @@ function apply(editor: vscode.TextEditor, edits: Edit[]): Thenable<boolean> {
     },
     { undoStopBefore: true, undoStopAfter: true },
   );
+}
+
+function isSelecting(document: vscode.TextDocument): boolean {
+  const editor = vscode.window.activeTextEditor;
+  return editor?.document === document && !editor.selection.isEmpty;
 }

@@ -123,6 +123,13 @@ def test_the_completion_menu_goes_first(emacs: Emacs) -> None:
     assert not emacs.has_prediction()
 
 
+def test_nothing_is_predicted_while_text_is_selected(emacs: Emacs) -> None:
+    emacs.begin()
+    emacs.press("\x1b<\x00\x0e\x0e")
+    assert emacs.lisp("(use-region-p)")
+    assert wait_for(lambda: emacs.counts().get("editor_busy"))
+
+
 def test_a_word_at_a_time_keeps_what_is_left(emacs: Emacs) -> None:
     emacs.rename_twice("öpt.warning")
     emacs.press("\x1bn")

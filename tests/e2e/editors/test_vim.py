@@ -87,6 +87,11 @@ def test_the_completion_menu_goes_first(vim: Vim) -> None:
     assert vim.rows[10:] == before[10:]
 
 
+def test_nothing_is_predicted_while_text_is_selected(vim: Vim) -> None:
+    vim.press("ggVj")
+    assert wait_for(lambda: vim.counts().get("editor_busy"))
+
+
 def test_a_word_at_a_time_keeps_what_is_left(vim: Vim) -> None:
     vim.rename_twice("öpt.warning")
     vim.press("\x07\x17")
