@@ -220,17 +220,13 @@ class Tally:
         self.reasons += other.reasons
         self.times_ms += other.times_ms
 
-    def at_threshold(self, least: float) -> tuple[int, int]:
-        """How many predictions are at least that confident, and how many of them are correct."""
-        shown = [is_right for confidence, is_right in self.predictions if confidence >= least]
-        return len(shown), sum(shown)
+    def at_threshold(self, least: float) -> list[bool]:
+        """The truth of each prediction that is at least that confident."""
+        return [is_right for confidence, is_right in self.predictions if confidence >= least]
 
-    def figures(self, least: float | None = None) -> dict[str, float | int]:
-        """The figures of the default, or at one threshold, under the names of the JSON line."""
-        is_default = least is None
-        shown, correct = (
-            (len(self.shown), sum(self.shown)) if is_default else self.at_threshold(least or 0.0)
-        )
+    def figures(self, truths: Sequence[bool]) -> dict[str, float | int]:
+        """The figures of what was shown, by the truth of each, under the names of the JSON line."""
+        shown, correct = len(truths), sum(truths)
         steps = max(1, self.steps)
         times = sorted(self.times_ms) or [0.0]
         return {
@@ -273,11 +269,11 @@ def measure_case(case: Case) -> Tally:
 
 def _print_report(console: Console, tallies: dict[str, Tally], least: float) -> None:
     table = Table(title="what the default says")
-    names = ("cases", *Tally().figures(), "recall / share")
+    names = ("cases", *Tally().figures([]), "recall / share")
     for name in ("language", *names):
         table.add_column(name.replace("_", " "), justify="left" if name == "language" else "right")
     for language, tally in tallies.items():
-        figures = tally.figures()
+        figures = tally.figures(tally.shown)
         ratio = figures["recall"] / figures["repeat_share"] if figures["repeat_share"] else 0.0
         cells = [str(tally.cases), *map(str, figures.values()), f"{ratio:.2f}"]
         table.add_row(language, *cells)
@@ -287,7 +283,7 @@ def _print_report(console: Console, tallies: dict[str, Tally], least: float) -> 
     for name in ("confidence >=", "shown", "precision", "recall", "recall / share", ""):
         curve.add_column(name, justify="right" if name else "left")
     for threshold in sorted({*THRESHOLDS, least}):
-        figures = total.figures(threshold)
+        figures = total.figures(total.at_threshold(threshold))
         share = figures["repeat_share"] or 1.0
         curve.add_row(
             f"{threshold:.2f}" + (" *" if threshold == least else ""),
@@ -329,7 +325,7 @@ def main(repo: Path, extension: str | None, limit: int, minutes: float) -> None:
         total.add(tally)
     ordered = sorted(tallies.items(), key=lambda item: -item[1].steps)
     _print_report(console, {**dict(ordered), "all": total}, least)
-    console.file.write(json.dumps(total.figures()) + "\n")
+    console.file.write(json.dumps(total.figures(total.shown)) + "\n")
 
 
 if __name__ == "__main__":
