@@ -124,4 +124,5 @@ def test_any_edit_can_be_shown(text: str, new: str, data: st.DataObject) -> None
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
     show(predict((start, end, new)), text)
-    render_patch(predict((start, end, new)), text)
+    patch = render_patch(predict((start, end, new)), text)
+    assert bool(patch) == (text[start:end] != new)
