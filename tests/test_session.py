@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.basket import BASKET
 from zeta_context.errors import NotOpen, OutOfRange, OutsideProject, StaleSnapshot
 from zeta_context.events.content_change import ContentChange
 from zeta_context.predict.prediction import Discarded, Prediction
@@ -23,19 +24,6 @@ def total(user, prices):
     if user.blocked:
         return 0
     return min(sum(prices), limit)
-"""
-PRINTS = """\
-def total(basket):
-    print("total", basket.user)
-    return sum(basket.prices)
-
-def save(basket):
-    print("save", basket.user)
-    write(basket)
-
-def drop(basket):
-    print("drop", basket.user)
-    delete(basket)
 """
 QUIET = Settings(offer_status=False, watch_files=False)
 
@@ -94,14 +82,14 @@ def rename_at(session: Session, path: str, nth: int) -> None:
 
 async def test_the_embedded_default_carries_on_what_was_done_twice(tmp_path: Path) -> None:
     async with session_of(tmp_path) as session:
-        session.open("shop.py", PRINTS)
+        session.open("shop.py", BASKET)
         for _ in range(2):
             at = session.document("shop.py").snapshot.text.index("print")
             session.edit("shop.py", Span(at, at + 5), "log.info")
         prediction = await session.predict("shop.py", cursor=at + 8)
         assert isinstance(prediction, Prediction), prediction
         session.accept(prediction)
-        assert session.document("shop.py").snapshot.text == PRINTS.replace("print", "log.info")
+        assert session.document("shop.py").snapshot.text == BASKET.replace("print", "log.info")
         assert [event.predicted for event in session.events()] == [False, True]
 
 

@@ -20,6 +20,7 @@ pytest.importorskip("uvicorn", reason="the extra `ingest` is not installed")
 
 import pyarrow.parquet as pq
 
+from tests.basket import BASKET
 from tests.git_repo import GitRepo
 from tests.ingest.services import free_port, wait_for_port
 from zeta_context.capture import collecting
@@ -43,19 +44,6 @@ from zeta_context.text.point import Span
 pytestmark = pytest.mark.e2e
 
 LICENCE = Path(__file__).parents[2] / "fixtures" / "repos" / "lending" / "LICENSE"
-TEXT = """\
-def total(basket):
-    print("total", basket.user)
-    return sum(basket.prices)
-
-def save(basket):
-    print("save", basket.user)
-    write(basket)
-
-def drop(basket):
-    print("drop", basket.user)
-    delete(basket)
-"""
 HOUR = 3600.0
 
 
@@ -68,7 +56,7 @@ class World:
         self.port = free_port()
         self.repo = GitRepo(folder / "shop")
         shutil.copy(LICENCE, self.repo.root / "LICENSE")
-        self.head = self.repo.commit({"shop.py": TEXT, "README.md": "shop\n"})
+        self.head = self.repo.commit({"shop.py": BASKET, "README.md": "shop\n"})
         self.collection = Collection(
             server=f"http://127.0.0.1:{self.port}", operator="Tests", teacher="No model"
         )
@@ -101,7 +89,7 @@ class World:
             features = Features(session, EditorDocuments(session), Commands.named("ajr"))
             for params in told:
                 features.take_notification("zeta/didChangeEnvironment", params)
-            session.open("shop.py", TEXT)
+            session.open("shop.py", BASKET)
             for _ in range(2):
                 at = session.document("shop.py").snapshot.text.index("print")
                 session.edit("shop.py", Span(at, at + 5), "log.info")
@@ -211,7 +199,7 @@ async def test_an_edit_becomes_a_row_and_withdrawal_takes_it_back(
             assert (row["tenant"], row["licences"]) == ("tenant-1", "Apache-2.0")
         example = decode_record(by_id[example_item.id]["body"])
         assert isinstance(example, Example)
-        assert example.prompt_input.cursor_excerpt == TEXT.replace("print", "log.info", 2)
+        assert example.prompt_input.cursor_excerpt == BASKET.replace("print", "log.info", 2)
         assert [event.path for event in example.prompt_input.events] == ["shop.py"]
         assert example.prompt_input.trigger == "buffer_edit"
         assert example.prediction is not None

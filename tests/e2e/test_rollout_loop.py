@@ -21,6 +21,7 @@ pytest.importorskip("pyarrow", reason="the extra `ingest` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `ingest` is not installed")
 pytest.importorskip("cryptography", reason="the extra `rollout` is not installed")
 
+from tests.basket import BASKET
 from tests.git_repo import GitRepo
 from tests.ingest.services import free_port, wait_for_port
 from zeta_context.capture.ledger import Ledger
@@ -49,19 +50,6 @@ from zeta_context.text.point import Span
 pytestmark = pytest.mark.e2e
 
 LICENCE = Path(__file__).parents[2] / "fixtures" / "repos" / "lending" / "LICENSE"
-TEXT = """\
-def total(basket):
-    print("total", basket.user)
-    return sum(basket.prices)
-
-def save(basket):
-    print("save", basket.user)
-    write(basket)
-
-def drop(basket):
-    print("drop", basket.user)
-    delete(basket)
-"""
 
 
 class World:
@@ -78,7 +66,7 @@ class World:
         self.rollout("start", "quick-answers", "-o", self.manifest, *named)
         self.repo = GitRepo(folder / "shop")
         shutil.copy(LICENCE, self.repo.root / "LICENSE")
-        self.head = self.repo.commit({"shop.py": TEXT, "README.md": "shop\n"})
+        self.head = self.repo.commit({"shop.py": BASKET, "README.md": "shop\n"})
         self.server = f"http://127.0.0.1:{self.port}"
         self.collection = Collection(server=self.server, operator="Tests", teacher="No model")
         self.store = GrantStore()
@@ -140,7 +128,7 @@ class World:
             rollout=self.follow(),
         )
         async with Session(self.repo.root, settings=settings) as session:
-            session.open("shop.py", TEXT)
+            session.open("shop.py", BASKET)
             for _ in range(2):
                 at = session.document("shop.py").snapshot.text.index("print")
                 session.edit("shop.py", Span(at, at + 5), "log.info")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests.basket import BASKET
 from zeta_context.cli.main import cli
 from zeta_context.consent.state_folder import state_folder
 from zeta_context.counts import Counts
@@ -182,21 +183,6 @@ def test_a_share_of_requests_is_shadowed(view: View) -> None:
     assert not one.records[0].is_same
 
 
-ROWS = """\
-def total(basket):
-    print("total", basket.user)
-    return sum(basket.prices)
-
-def save(basket):
-    print("save", basket.user)
-    write(basket)
-
-def drop(basket):
-    print("drop", basket.user)
-    delete(basket)
-"""
-
-
 async def test_a_session_shadows_the_candidate_of_its_user_and_shows_nothing_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,7 +196,7 @@ async def test_a_session_shadows_the_candidate_of_its_user_and_shows_nothing_of_
     for setting in (RolloutSettings(), rollout):
         settings = Settings(offer_status=False, watch_files=False, rollout=setting)
         async with Session(tmp_path / "project", settings=settings) as session:
-            session.open("a.py", ROWS)
+            session.open("a.py", BASKET)
             for _ in range(2):
                 at = session.document("a.py").snapshot.text.index("print")
                 session.edit("a.py", Span(at, at + 5), "log.info")
